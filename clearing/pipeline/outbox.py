@@ -32,6 +32,9 @@ from tongdui.encoding import hex_of
 
 log = structlog.get_logger(__name__)
 
+_OTHERS_FIRST = 2.0
+"""Seconds for which a transaction waits for an earlier one that another process has not sent."""
+
 Shrink = Callable[[Session, Transaction], None]
 """Replaces a batch that the node finds too large by a smaller one."""
 
@@ -69,6 +72,8 @@ class Outbox:
         """Stored since the last sending, and not sent yet."""
         self._asked: set[str] = set()
         """Senders whose next nonce the node has told since one was last taken by somebody else."""
+        self._held_since: float | None = None
+        """Since when something due has been waiting for what another process is to send before."""
 
     # ---------------------------------------------------------------- signing: stored, not yet sent
 
@@ -179,8 +184,21 @@ class Outbox:
             stuck = [stored for stored in unmined if stored.sent_at is not None and stored.sent_at < overdue]
             self._raise_fees(session, stuck)
             due = [stored for stored in unmined if stored.sent_at is None or stored.sent_at < overdue]
+            due = self._after_others(due, transactions.oldest_unsent_of_others(self.senders))
             session.flush()  # a raised fee has changed the bytes
             return due, transactions.raw_of(due) if due else []
+
+    def _after_others(self, due: list[Transaction], unsent: int | None) -> list[Transaction]:
+        """Those of the due that may go now. After a reorganisation every process sends again what fell out, and a batch may need a
+        deposit that was signed before it: so that goes first, unless its process does not send it."""
+        ready = [stored for stored in due if unsent is None or stored.id < unsent]
+        if len(ready) == len(due):
+            self._held_since = None
+            return due
+        now = self._database.clock.monotonic()
+        if self._held_since is None:
+            self._held_since = now
+        return ready if now - self._held_since < _OTHERS_FIRST else due
 
     def _sign_again(self, session: Session) -> None:
         """Signs the transactions that have no bytes any more."""

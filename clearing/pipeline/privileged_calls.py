@@ -62,8 +62,8 @@ class CallSigner:
             has_due = TransactionRepository(session).any_due(self._outbox.senders, self._outbox.overdue())
         worked = has_calls and self.sign_pending()
         if worked or has_due:
-            self.send_due()
-        return worked or has_due
+            worked |= self.send_due()
+        return worked
 
     def pause(self, *, worked: bool, woken: bool) -> Pause:  # noqa: ARG002 (it finds at once what woke it)
         """What to wait for after a step: a request, or a decision that lets a call be tried. Nothing, while there is work."""

@@ -194,6 +194,13 @@ class TransactionRepository:
         """Whether a transaction of these senders was never sent, or was sent before `overdue` and is in no block."""
         return bool(self._session.scalar(select(exists().where(_is_due(overdue), Transaction.sender.in_(senders)))))
 
+    def oldest_unsent_of_others(self, senders: Collection[str]) -> int | None:
+        """The id of the oldest transaction of another sender that is in no block and was not sent, or not since a block lost it."""
+        query = select(func.min(Transaction.id)).where(
+            _UNMINED, Transaction.sent_at.is_(None), Transaction.sender.not_in(senders)
+        )
+        return self._session.scalar(query)
+
     def without_bytes(self, senders: Collection[str]) -> list[Transaction]:
         """Transactions of these senders whose bytes were dropped when a block contained them, which none does now; oldest first."""
         signed = select(Transaction).where(_UNMINED, Transaction.raw.is_(None), Transaction.sender.in_(senders))

@@ -342,6 +342,7 @@ class World:
         while True:
             with contextlib.suppress(*TROUBLE):
                 self.harness.sequencer.step()
+                self.harness.signer.step()
                 is_moving = bool(self.harness.projector.step()) or _is_open(self.harness)
                 # Points may have come back to an address that a merge had emptied.
                 if not is_moving and not self._round.run_late():
@@ -618,6 +619,7 @@ def _carry_out(harness: Harness, plan: Plan | Group, deliverer: Deliverer) -> No
     deadline = time.monotonic() + PATIENCE
     while _insist(lambda: _is_open(harness)) or (plan.merge and _insist(lambda: _is_moving(harness, plan.merge))):
         _insist(harness.sequencer.step)
+        _insist(harness.signer.step)
         _insist(harness.projector.step)
         if plan.merge:
             _insist(MergeRound(harness.database, harness.settings, harness.keyring).run)

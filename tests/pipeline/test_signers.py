@@ -11,10 +11,13 @@ from clearing.chain.calls.service import request_call
 from clearing.kit.config import Settings
 from clearing.kit.ids import new_id
 from clearing.kit.signing.role_keys import RoleKeys
+from clearing.ordering.orders.models import OrderState
 from clearing.parties.merchants.models import Merchant
 from clearing.pipeline.leadership import Leadership
 from clearing.pipeline.models import Transaction, TransactionState
 from clearing.pipeline.privileged_calls import CallSigner, leadership_of
+from scripts.dev.services import Anvil
+from tests.gateway.site import until
 from tests.pipeline.test_lock_order import mine_together
 from tests.support.chainless import ChainlessNetwork
 from tests.support.harness import Harness
@@ -100,6 +103,31 @@ def test_two_signers_in_one_block_use_their_own_nonces(harness: Harness) -> None
     mine_together(harness, lambda: [signer.step() for signer in signers])  # type: ignore[arg-type, return-value]
     _settle(harness, *signers)
     assert {_state(harness, call) for call in calls} == {CallState.DONE}
+    harness.check()
+
+
+def test_what_fell_out_goes_again_in_its_order_unless_another_process_is_dead(
+    lone_harness: Harness, own_chain: Anvil
+) -> None:
+    harness = lone_harness
+    deposit = _deposit(harness, 1, "before")
+    harness.settle()
+    order = harness.issue(harness.member(), 100)
+    harness.settle()
+    own_chain.rpc("anvil_reorg", 2, [])
+    while harness.projector.step():
+        pass
+    assert not harness.sequencer.step(), "the deposit goes first, and it is the signer's"
+    assert [sent.sent_at for sent in _waiting(harness)] == [None, None]
+    assert harness.signer.step()
+    assert harness.sequencer.step()
+    harness.settle()
+    assert (_state(harness, deposit), harness.order(order).state) == (CallState.DONE, OrderState.SETTLED)
+    own_chain.rpc("anvil_reorg", 2, [])
+    while harness.projector.step():
+        pass
+    until(harness.sequencer.step)  # nobody sends the deposit: after a while the order goes without
+    harness.settle()
     harness.check()
 
 

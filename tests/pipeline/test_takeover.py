@@ -301,10 +301,12 @@ def test_the_version_before_may_be_the_one_that_is_mined(costly_harness: Harness
     order = harness.issue(harness.member(), 100)
     call = _request(harness, "setCreditLimit", [1, 5_000])
     harness.sequencer.step()
+    harness.signer.step()
     before = {transaction.id: transaction.hash for transaction in _signed(harness)}
     honest = harness.client.send_raw
     harness.client.send_raw = lambda raws: [None] * len(raws)  # type: ignore[method-assign]
     harness.sequencer.send_due()
+    harness.signer.send_due()
     harness.client.send_raw = honest  # type: ignore[method-assign]
     assert all(transaction.hash != before[transaction.id] for transaction in _signed(harness))
     own_chain.rpc("evm_mine")
