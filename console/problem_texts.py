@@ -119,6 +119,7 @@ SENTENCES = {
     "second_factor_required": lazy("A one-time code is needed."),
     "second_factor_setup_required": lazy("An app for one-time codes must be set up first."),
     "signature_required": lazy("Your signature is needed."),
+    "signer_unavailable": lazy("Whoever keeps the key does not sign just now."),
     "too_many_endpoints": lazy("There are too many webhook endpoints."),
     "too_many_events": lazy("There are too many events to send again."),
     "too_many_external_ids": lazy("The member has too many numbers."),

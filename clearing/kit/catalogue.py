@@ -958,6 +958,13 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "Read `detail`.",
         ),
         ProblemKind(
+            "signer_unavailable",
+            (503,),
+            "Whoever keeps the key does not sign",
+            "The merchant's key is at a remote signer of the operator's, which does not answer or refuses.",
+            "Send the request again, with the same `Idempotency-Key`: nothing was done.",
+        ),
+        ProblemKind(
             "queue_full",
             (503,),
             "Too much is waiting for the chain",

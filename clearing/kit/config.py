@@ -62,27 +62,41 @@ class Settings(BaseSettings):
     keystore_dir: Path = Path("keys")
     """Directory of the encrypted role keys that have no place of their own: admin.json, operator.json and so on."""
 
-    admin_key: Path | None = None
-    """The key of the contract's owner: where its file is, if not in `keystore_dir`. Likewise below."""
+    admin_key: str = ""
+    """The key of the contract's owner, if its file is not in `keystore_dir`: another path; `web3signer:0x...` or `awskms:...`,
+    where somebody else keeps it; or its address alone, for those who only need that. Likewise below."""
     admin_password: SecretStr = SecretStr("")
     admin_password_file: Path | None = None
     """The file whose first line is the password; further lines open what was encrypted before it changed. Likewise below."""
-    operator_key: Path | None = None
+    operator_key: str = ""
     """Onboards merchants, programs and agreements."""
     operator_password: SecretStr = SecretStr("")
     operator_password_file: Path | None = None
-    pauser_key: Path | None = None
+    pauser_key: str = ""
     """Stops the contract."""
     pauser_password: SecretStr = SecretStr("")
     pauser_password_file: Path | None = None
-    sequencer_key: Path | None = None
+    sequencer_key: str = ""
     """Sends batches."""
     sequencer_password: SecretStr = SecretStr("")
     sequencer_password_file: Path | None = None
-    treasury_key: Path | None = None
+    treasury_key: str = ""
     """Books deposits and withdrawals."""
     treasury_password: SecretStr = SecretStr("")
     treasury_password_file: Path | None = None
+
+    web3signer_url: str = Field(default="", pattern=r"^(https?://.+)?$")
+    """The Web3Signer that keeps keys of roles or merchants."""
+    web3signer_ca: Path | None = None
+    """Certificates of those who may vouch for it (PEM). Empty: the system's."""
+    web3signer_certificate: Path | None = None
+    """What shows the Web3Signer who we are: a certificate and its key (PEM)."""
+    aws_kms_region: str = ""
+    """The region of keys in AWS KMS. Empty: as boto3 finds it."""
+    aws_kms_endpoint: str = Field(default="", pattern=r"^(https?://.+)?$")
+    """Where AWS KMS is. Empty: at AWS."""
+    signer_timeout: float = Field(default=5.0, gt=0)
+    """How long to wait for a signature of a key that is elsewhere."""
 
     managed_keys: bool = True
     """Whether the gateway keeps keys of merchants and signs with them. If not, every merchant signs for itself."""
@@ -289,11 +303,13 @@ _PATTERNS = {
     "rpc_url": "must begin with http:// or https://",
     "public_rpc_url": "must begin with http:// or https://, and have no password in it: everybody sees it",
     "contract": "must be an address: 0x and 40 hexadecimal digits",
+    "web3signer_url": "must begin with http:// or https://",
+    "aws_kms_endpoint": "must begin with http:// or https://",
     "console_url": "must begin with http:// or https://",
     "oidc_issuer": "must begin with https://, or http://localhost",
     "broker_url": "must begin with redis:// or amqp://",
 }
-_MAY_HOLD_PASSWORDS = frozenset({"database_url", "rpc_url", "broker_url"})
+_MAY_HOLD_PASSWORDS = frozenset({"database_url", "rpc_url", "broker_url", "web3signer_url"})
 """Settings that are addresses, and may contain a password."""
 
 

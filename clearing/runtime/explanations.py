@@ -10,6 +10,7 @@ from clearing.chain.deployment import CannotDeploy
 from clearing.chain.fees import FeesTooLow
 from clearing.kit.config import variable
 from clearing.kit.errors import ClearingError
+from clearing.kit.signing.signer import SignerUnavailable
 from clearing.oversight.reconciliation.rebuild import NotEmpty
 from clearing.oversight.reconciliation.service import CannotReconcile
 from clearing.runtime.preflight.database import reason
@@ -19,7 +20,10 @@ def explanation(error: Exception) -> str | None:
     """The failure as a sentence; None for a bug of ours, which wants a traceback."""
     if isinstance(error, ClearingError):
         return error.detail
-    if isinstance(error, CannotReconcile | NotEmpty | CannotDeploy | FeesTooLow | ChainError | ChainUnreachable):
+    if isinstance(
+        error,
+        CannotReconcile | NotEmpty | CannotDeploy | FeesTooLow | SignerUnavailable | ChainError | ChainUnreachable,
+    ):
         return str(error)
     if isinstance(error, CommandError):
         return f"{variable('database_url')}: the schema is of another version, which this one cannot upgrade: {error}"

@@ -26,7 +26,7 @@ from sqlalchemy import Connection
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.signing.keyring import Keyring
-from clearing.kit.signing.managed_keys import ManagedKeys
+from clearing.kit.signing.keyrings import Keyrings
 from clearing.parties.merchants.models import SignerKey
 from gateway.app import create_app
 from scripts.bench.console import addresses, console_of, look
@@ -106,7 +106,9 @@ def measured(size: Size) -> dict[str, Cost]:
             url = name.removeprefix("POST ")
             found[name] = site.cost_of(partial(site.send, "POST", url, "giant", body))
         found |= _pages(site, size)
-        for name, milliseconds in round_figures(site.database, site.settings, ManagedKeys(Keyring(_PASSWORD)), size):
+        for name, milliseconds in round_figures(
+            site.database, site.settings, Keyrings.of(site.settings).managed_keys, size
+        ):
             found[name] = Cost(milliseconds, None)
     return found
 

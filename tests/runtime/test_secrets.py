@@ -44,12 +44,12 @@ def test_a_process_opens_what_it_is_given_and_nothing_else(directory: Path, proc
             with pytest.raises(ValueError, match="MAC mismatch"):
                 RoleKeys(settings).signer(role)
     theirs, mine = keyrings(), Keyrings.of(settings)
-    _, kept = theirs.managed_keys.create()
+    address, kept = theirs.managed_keys.create()
     if Purpose.MANAGED_KEYS in needs.purposes:
-        assert mine.managed_keys.sign(kept, b"order")
+        assert mine.managed_keys.sign(address, kept, b"order")
     else:
         with pytest.raises(ValueError, match="MAC mismatch"):
-            mine.managed_keys.sign(kept, b"order")
+            mine.managed_keys.sign(address, kept, b"order")
     for purpose in SEALING:
         sealed = getattr(theirs, purpose).seal("something", b"secret")
         if purpose in needs.purposes:

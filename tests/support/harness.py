@@ -208,8 +208,8 @@ class Harness:
     def sign(self, merchant: int, struct_hash: bytes) -> bytes:
         """Signs a struct with a merchant's managed key."""
         with self.database.session.begin() as session:
-            query = select(SignerKey.keystore).where(SignerKey.merchant_number == merchant)
-            return self.keyring.sign(session.scalars(query).one() or "", self.network.domain.preimage(struct_hash))
+            key = session.scalars(select(SignerKey).where(SignerKey.merchant_number == merchant)).one()
+            return self.keyring.sign(key.address, key.keystore or "", self.network.domain.preimage(struct_hash))
 
     def member(self) -> str:
         """Registers a new member with both merchants; returns its id."""

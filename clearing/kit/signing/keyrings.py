@@ -8,6 +8,7 @@ from clearing.kit.config import Settings
 from clearing.kit.signing.keyring import Keyring
 from clearing.kit.signing.managed_keys import ManagedKeys
 from clearing.kit.signing.passwords import Purpose, passwords_of
+from clearing.kit.signing.remote import RemoteSigners
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Keyrings:
         """Those of a process with these settings."""
         managed = passwords_of(settings, Purpose.MANAGED_KEYS) if settings.managed_keys else ()
         return cls(
-            ManagedKeys(Keyring(*managed)),
+            ManagedKeys(Keyring(*managed), RemoteSigners(settings)),
             *(
                 Keyring(*passwords_of(settings, purpose))
                 for purpose in (Purpose.WEBHOOK_SECRETS, Purpose.STAFF_SECRETS, Purpose.MAILED_LINKS)

@@ -8,6 +8,7 @@ from pathlib import Path
 from clearing.kit.config import Settings
 from clearing.kit.signing.keyring import Keyring
 from clearing.kit.signing.passwords import passwords_of
+from clearing.kit.signing.remote import RemoteSigners, is_reference
 from clearing.kit.signing.signer import LocalSigner, Signer
 
 ROLES = ("admin", "operator", "pauser", "sequencer", "treasury")
@@ -19,12 +20,15 @@ class RoleKeys:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._remote = RemoteSigners(settings)
         self._signers: dict[str, Signer] = {}
 
     def signer(self, role: str) -> Signer:
-        """What signs for the role. Raises FileNotFoundError if there is no key, ValueError if the password does not open it."""
+        """What signs for the role. Raises FileNotFoundError if there is no key, ValueError if the password does not open it, and
+        SignerUnavailable if somebody else keeps it and does not say so."""
         if role not in self._signers:
-            self._signers[role] = LocalSigner(self.private_key(role))
+            reference = self.reference(role)
+            self._signers[role] = self._remote.signer(reference) if reference else LocalSigner(self.private_key(role))
         return self._signers[role]
 
     def private_key(self, role: str) -> bytes:
@@ -33,13 +37,18 @@ class RoleKeys:
 
     def address(self, role: str) -> str:
         """The role's address, lower-case. It is no secret: the file says it without its password."""
-        if role in self._signers:
-            return self._signers[role].address
+        if role in self._signers or self.reference(role):
+            return self.signer(role).address
         return f"0x{json.loads(self.path(role).read_text())['address']}".lower()
 
     def has(self, role: str) -> bool:
         """Whether there is a key of the role."""
-        return self.path(role).exists()
+        return bool(self.reference(role)) or self.path(role).exists()
+
+    def reference(self, role: str) -> str:
+        """Where the role's key is, if it is no file."""
+        own: str = getattr(self._settings, f"{role}_key")
+        return own if is_reference(own) else ""
 
     def ensure(self, role: str) -> str:
         """Creates the role's key unless there is one, and returns its address. Never leaves a half-written file behind."""
@@ -48,9 +57,9 @@ class RoleKeys:
         return self.address(role)
 
     def path(self, role: str) -> Path:
-        """Where the role's key is."""
-        own: Path | None = getattr(self._settings, f"{role}_key")
-        return self._settings.keystore_dir / f"{role}.json" if own is None else own
+        """Where the role's key file is."""
+        own: str = getattr(self._settings, f"{role}_key")
+        return Path(own) if own else self._settings.keystore_dir / f"{role}.json"
 
     def _keyring(self, role: str) -> Keyring:
         return Keyring(*passwords_of(self._settings, role))

@@ -11,6 +11,7 @@ import structlog
 from clearing.kit.config import Settings, SettingsError, variable
 from clearing.kit.signing.passwords import Purpose, passwords_of, variable_of
 from clearing.kit.signing.role_keys import ROLES, RoleKeys
+from clearing.kit.signing.signer import SignerUnavailable
 from clearing.pipeline.privileged_calls import SIGNING_ROLES
 from clearing.runtime.preflight.refusal import CannotRun
 
@@ -100,6 +101,12 @@ def _given(name: str) -> str:
 
 
 def _open(keys: RoleKeys, role: str, settings: Settings) -> None:
+    if keys.reference(role):
+        try:
+            keys.signer(role)
+        except SignerUnavailable as error:
+            raise CannotRun(f"{_place(settings, role)}: {error}") from error
+        return
     path, place = keys.path(role), _place(settings, role)
     require_password(settings, role)
     try:
@@ -116,4 +123,4 @@ def _open(keys: RoleKeys, role: str, settings: Settings) -> None:
 
 def _place(settings: Settings, role: str) -> str:
     """The variable that says where the role's key is."""
-    return variable("keystore_dir" if getattr(settings, f"{role}_key") is None else f"{role}_key")
+    return variable(f"{role}_key" if getattr(settings, f"{role}_key") else "keystore_dir")
