@@ -182,8 +182,6 @@ _QUICK = {
     "webhooks.deliver",
     "mails.deliver",
     "holds.tidy",
-    "members.merge",
-    "members.merge_late",
     "liquidity.alert",
     "agreements.expire",
     "reconciliation.watch",
