@@ -108,6 +108,7 @@ SENTENCES = {
     "quote_expired": lazy("The quote has expired."),
     "rate_cycle": lazy("The rates would make points out of nothing."),
     "rate_limited": lazy("You have asked too often."),
+    "read_too_slow": lazy("It took too long. Narrow what you are looking for."),
     "refused": lazy("The state of the network does not allow it."),
     "request_too_large": lazy("The body is too large."),
     "reset_ended": lazy("The link for a new password has ended."),

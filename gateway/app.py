@@ -69,6 +69,7 @@ from gateway.http.feed import EventFeed
 from gateway.http.groups import Groups
 from gateway.http.middleware import RequestMiddleware
 from gateway.http.paths import Paths, SlashMiddleware
+from gateway.http.rate_limits import RateLimits
 from gateway.http.resources import responses_after_waiting
 from gateway.http.schemas import View
 from gateway.http.segments import SegmentMiddleware
@@ -140,6 +141,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         waiters=Waiters(own, responses_after_waiting),
         feed=EventFeed(own, event_messages),
         groups=Groups(accept_group),
+        limits=RateLimits(settings),
         resources={resource.prefix: resource for resource in RESOURCES},
         expanders=EXPANDERS,
     )

@@ -51,6 +51,8 @@ class Receipt:
     succeeded: bool
     gas_used: int
     block_number: int
+    sender: str = ""
+    """The address whose key has signed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,11 @@ class ChainClient:
         """What `address` has, in wei."""
         return int(self.call("eth_getBalance", address, "latest"), 16)
 
+    def receipt(self, tx_hash: bytes) -> Receipt | None:
+        """The outcome of a transaction; None while no block contains it."""
+        receipt = self.call("eth_getTransactionReceipt", hex_of(tx_hash))
+        return _receipt(receipt) if receipt is not None else None
+
     def tip(self, known: int, contract: str | None) -> Tip:
         """Where the node is, in one round trip: whoever follows the chain asks often, and mostly there is at most one new block.
 
@@ -262,15 +269,7 @@ def _block_data(block: dict[str, Any], receipts: list[dict[str, Any]], contract:
         hash=bytes_of(block["hash"]),
         parent_hash=bytes_of(block["parentHash"]),
         timestamp=int(block["timestamp"], 16),
-        receipts=tuple(
-            Receipt(
-                tx_hash=bytes_of(receipt["transactionHash"]),
-                succeeded=receipt["status"] == "0x1",
-                gas_used=int(receipt["gasUsed"], 16),
-                block_number=number,
-            )
-            for receipt in receipts
-        ),
+        receipts=tuple(map(_receipt, receipts)),
         logs=tuple(
             Log(
                 tuple(map(bytes_of, log["topics"])),
@@ -283,4 +282,14 @@ def _block_data(block: dict[str, Any], receipts: list[dict[str, Any]], contract:
             for log in receipt["logs"]
             if log["address"].lower() == wanted
         ),
+    )
+
+
+def _receipt(receipt: dict[str, Any]) -> Receipt:
+    return Receipt(
+        tx_hash=bytes_of(receipt["transactionHash"]),
+        succeeded=receipt["status"] == "0x1",
+        gas_used=int(receipt["gasUsed"], 16),
+        block_number=int(receipt["blockNumber"], 16),
+        sender=receipt["from"],
     )

@@ -15,6 +15,8 @@ from tongdui.encoding import bytes_of, hex_of, keccak256
 
 OPERATOR, SEQUENCER, TREASURY, PAUSER = range(4)
 """The numbers of the contract's `Role`."""
+ROLES = ("operator", "sequencer", "treasury", "pauser")
+"""Their names, by number."""
 
 ENTRY_POSTED = keccak256(b"EntryPosted(address,uint256,uint256,bytes32)")
 LINKED_ENTRY_POSTED = keccak256(b"LinkedEntryPosted(address,bytes32,uint256,uint256,bytes32)")
@@ -26,6 +28,14 @@ BATCH_CLOSED = keccak256(b"BatchClosed(uint40,uint16,bytes32,bytes32)")
 @dataclass(frozen=True, slots=True)
 class ContractEvent:
     """A decoded event of the contract. Bytes are hex with 0x, so that the arguments can be stored as JSON."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ContractError:
+    """A decoded custom error, with its arguments as JSON values."""
 
     name: str
     arguments: dict[str, Any]
@@ -52,13 +62,32 @@ def encode_call(function: str, arguments: list[Any]) -> bytes:
     return _selector(abi) + encode([_type(spec) for spec in abi["inputs"]], values)
 
 
-def decode_error(data: bytes) -> str:
-    """A custom error as `Name(arguments)`; plain hex if the contract has no such error."""
+def signature_of(function: str) -> str:
+    """A function with the types of its arguments, as in `setRole(uint8,address,bool)`."""
+    return _signature(_by_name("function", function))
+
+
+def decode_result(function: str, data: bytes) -> list[Any]:
+    """What a function returns, as JSON values: structs with their fields by name."""
+    outputs = _by_name("function", function)["outputs"]
+    values = decode([_type(spec) for spec in outputs], data)
+    return [_named(spec, value) for spec, value in zip(outputs, values, strict=True)]
+
+
+def custom_error(data: bytes) -> ContractError | None:
+    """The error of the contract that this is; None if the contract has no such error."""
     for abi in artifact()["abi"]:
         if abi["type"] == "error" and _selector(abi) == data[:4]:
             values = decode([_type(spec) for spec in abi["inputs"]], data[4:])
-            return f"{abi['name']}({', '.join(str(_to_json(value)) for value in values)})"
-    return hex_of(data)
+            named = zip(abi["inputs"], values, strict=True)
+            return ContractError(abi["name"], {spec["name"]: _to_json(value) for spec, value in named})
+    return None
+
+
+def decode_error(data: bytes) -> str:
+    """A custom error as `Name(arguments)`; plain hex if the contract has no such error."""
+    error = custom_error(data)
+    return hex_of(data) if error is None else f"{error.name}({', '.join(map(str, error.arguments.values()))})"
 
 
 def decode_log(log: Log) -> ContractEvent | None:
@@ -82,9 +111,12 @@ def _events() -> dict[bytes, dict[str, Any]]:
     return {_signature_hash(abi): abi for abi in artifact()["abi"] if abi["type"] == "event"}
 
 
+def _signature(abi: dict[str, Any]) -> str:
+    return f"{abi['name']}({','.join(_type(spec) for spec in abi['inputs'])})"
+
+
 def _signature_hash(abi: dict[str, Any]) -> bytes:
-    types = ",".join(_type(spec) for spec in abi["inputs"])
-    return keccak256(f"{abi['name']}({types})".encode())
+    return keccak256(_signature(abi).encode())
 
 
 def _selector(abi: dict[str, Any]) -> bytes:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from eth_typing import HexAddress, HexStr
 from eth_utils.address import to_checksum_address
@@ -15,21 +12,14 @@ from web3.utils import get_create_address
 from clearing.chain import contract
 from clearing.chain.client import ChainClient, ChainError
 from clearing.chain.contract_code import contract_fault
-from clearing.chain.fees import Fees, decoded
-from clearing.chain.node_errors import Refusal, refusal_of
-from clearing.chain.transactions import sign_transaction
+from clearing.chain.fees import Fees
+from clearing.chain.sender import CannotSend, Sender, Sending
 from clearing.kit.config import variable
 from clearing.kit.signing.role_keys import RoleKeys
-from clearing.kit.signing.signer import Signer
-from tongdui.encoding import hex_of, keccak256, text_word
+from tongdui.encoding import text_word
 
 _DEPLOYMENT_GAS = 12_000_000
 _ROLE_GAS = 200_000
-_PATIENCE = 120.0
-"""Seconds for one transaction to get into a block."""
-_RAISE_AFTER = 10.0
-"""Seconds after which a transaction that waits is replaced by one that pays more."""
-_LOOK_EVERY = 0.02
 _ROLES = {
     "operator": (contract.OPERATOR, contract.PAUSER),
     "sequencer": (contract.SEQUENCER,),
@@ -37,7 +27,7 @@ _ROLES = {
 }
 
 
-class CannotDeploy(Exception):
+class CannotDeploy(CannotSend):
     """The contract cannot be deployed; the message says why, and what to do about it."""
 
 
@@ -57,11 +47,11 @@ def deploy(
     """Deploys with the admin key and grants each role to its key. Returns the contract's address, checksummed.
 
     It goes on where it was: what is on the chain stays, and a transaction that waits for a block is replaced by one that pays more.
-    Raises CannotDeploy, and ChainError where the node refuses a transaction for a reason of its own.
+    Raises CannotDeploy or CannotSend, and ChainError where the node refuses a transaction for a reason of its own.
     """
     admin = keys.signer("admin")
     address = contract_address(admin.address)
-    sender = _Sender(client, admin, Fees(client, max_fee_per_gas))
+    sender = Sender(client, admin, Fees(client, max_fee_per_gas), owner="admin")
     is_there = _has_code(client, address)
     if is_there:
         _check_contract(client, address, utc_offset_seconds)
@@ -81,10 +71,10 @@ def deploy(
         sender.check_funds(gas)
     if not is_there:
         code = contract.deployment_code(admin.address, text_word(operator_name), utc_offset_seconds)
-        sender.send(None, code, _DEPLOYMENT_GAS, lambda: _has_code(client, address))
+        sender.send(Sending(None, code, _DEPLOYMENT_GAS, lambda: _has_code(client, address)))
     for number, holder in grants:
         data = contract.encode_call("setRole", [number, holder, True])
-        sender.send(address, data, _ROLE_GAS, partial(_has_role, client, address, number, holder))
+        sender.send(Sending(address, data, _ROLE_GAS, partial(_has_role, client, address, number, holder)))
     return address
 
 
@@ -110,76 +100,6 @@ def _check_contract(client: ChainClient, address: str, utc_offset_seconds: int) 
     fault = contract_fault(client, address, chain_id=client.chain_id(), utc_offset_seconds=utc_offset_seconds)
     if fault is not None:
         raise CannotDeploy(f"{variable(fault.setting)}: {fault.what}")
-
-
-class _Sender:
-    """Sends transactions of one key, one after the other, each until its effect is on the chain."""
-
-    def __init__(self, client: ChainClient, signer: Signer, fees: Fees) -> None:
-        self._client = client
-        self._signer = signer
-        self._address = to_checksum_address(signer.address)
-        self._fees = fees
-        self._chain_id = client.chain_id()
-
-    def check_funds(self, gas: int) -> None:
-        """Refuses fees that the chain does not take, and an account that cannot pay for so much gas."""
-        price = self._fees.most()
-        balance, needed = self._client.balance(self._address), gas * price
-        if balance < needed:
-            raise CannotDeploy(
-                f"the admin account {self._address} has {balance} wei and needs {needed} wei, for {gas} gas at up to "
-                f"{price} wei; send it at least {needed - balance} wei and run the same command again"
-            )
-
-    def send(self, to: str | None, data: bytes, gas: int, is_done: Callable[[], bool]) -> None:
-        """Sends a transaction until a block contains it, for higher fees from time to time. Raises CannotDeploy where that has no
-        effect, or takes too long."""
-        nonce = self._client.next_nonce(self._address)
-        raw = self._offer(self._signed(nonce, to, data, gas, self._fees.first()))
-        deadline = time.monotonic() + _PATIENCE
-        raise_at = time.monotonic() + _RAISE_AFTER
-        while self._client.next_nonce(self._address) == nonce:
-            if time.monotonic() > deadline:
-                raise CannotDeploy(
-                    f"transaction {hex_of(keccak256(raw))} of the admin account is in no block after {_PATIENCE:.0f} s; see "
-                    "whether the chain makes blocks, and run the same command again: it goes on from here"
-                )
-            if time.monotonic() > raise_at:
-                raw = self._offer(self._raised(raw) or raw)
-                raise_at = time.monotonic() + _RAISE_AFTER
-            time.sleep(_LOOK_EVERY)
-        if not is_done():
-            raise CannotDeploy(
-                f"transaction {hex_of(keccak256(raw))} of the admin account changed nothing: it was reverted"
-            )
-
-    def _offer(self, raw: bytes) -> bytes:
-        """Sends the bytes; others with higher fees, where an earlier run's transaction is in the way. The bytes that were taken."""
-        while True:
-            (error,) = self._client.send_raw([raw])
-            refusal = refusal_of(error) if error is not None else Refusal.KNOWN
-            if error is None or refusal in (Refusal.KNOWN, Refusal.NONCE_USED):
-                return raw
-            higher = self._raised(raw) if refusal is Refusal.TOO_CHEAP else None
-            if higher is None:
-                raise error
-            raw = higher
-
-    def _raised(self, raw: bytes) -> bytes | None:
-        """The same transaction for higher fees; None where these would be over the ceiling."""
-        fees = self._fees.raised(raw)
-        if fees is None:
-            return None
-        before = decoded(raw)
-        to = hex_of(before["to"]) if before["to"] else None
-        return self._signed(before["nonce"], to, bytes(before["data"]), before["gas"], fees)
-
-    def _signed(self, nonce: int, to: str | None, data: bytes, gas: int, fees: dict[str, Any]) -> bytes:
-        signed = sign_transaction(
-            self._signer, chain_id=self._chain_id, nonce=nonce, to=to, data=data, gas=gas, fees=fees
-        )
-        return signed.raw
 
 
 def deployment_block(client: ChainClient, address: str) -> int:

@@ -979,6 +979,13 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "Send it again, with the same `Idempotency-Key`, after the seconds in `Retry-After`. Without a key, look first.",
         ),
         ProblemKind(
+            "read_too_slow",
+            (504,),
+            "The read took too long",
+            "A list would have taken longer than the operator allows (`TONGDUI_READ_TIMEOUT`), so it was given up.",
+            "Ask for less: narrow the filters that `detail` names, such as the period, or ask for fewer at a time.",
+        ),
+        ProblemKind(
             "unavailable",
             (503,),
             "Not now",
@@ -996,7 +1003,8 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "rate_limited",
             (429,),
             "You have asked too often",
-            "You have sent more requests of this kind than you may in so short a time.",
+            "You have sent more requests of this kind than you may in a minute, or your address has, where nobody knows who calls. "
+            "`RateLimit-Policy` and `RateLimit` say how many there may be, and how many are left.",
             "Send it again, with the same `Idempotency-Key`, after the seconds in `Retry-After`.",
         ),
     ),

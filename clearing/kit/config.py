@@ -19,12 +19,9 @@ PREFIX = "TONGDUI_"
 ENV_FILE = f"{PREFIX}ENV_FILE"
 OF_CLIENTS = frozenset(
     f"{PREFIX}{name}"
-    for name in (
-        *("URL", "API_KEY", "KEY", "KEYSTORE", "KEYSTORE_PASSWORD", "NONCE_FILE", "PROFILE"),
-        *("DEPLOYMENTS", "MERCHANT_KEY", "NEW_KEY", "SHARED_DATA"),
-    )
+    for name in ("URL", "API_KEY", "KEY", "KEYSTORE", "KEYSTORE_PASSWORD", "NONCE_FILE", "PROFILE", "SHARED_DATA")
 )
-"""Variables that the SDK, the chain scripts and the tests read: an operator may have them in the same shell."""
+"""Variables that the SDK and the tests read: an operator may have them in the same shell."""
 OF_CONSOLE = f"{PREFIX}CONSOLE_"
 """How the console's own settings begin. It says itself what is wrong with them."""
 
@@ -122,8 +119,26 @@ class Settings(BaseSettings):
     """How many processes of the gateway share its port. Each has its own connections to the database."""
     public_explorer: bool = False
     """Whether batches, entries, receipts and the network can be read without a credential, as on the chain."""
+    rate_limit_url: str = Field(default="", pattern=r"^(rediss?://.*)?$")
+    """The Redis in which all processes of the gateway count requests together. Empty: each process counts for itself."""
+    rate_limit_reads: int = Field(default=30_000, ge=0)
+    """Reads of one thing that a key or a person may send in a minute; 0, here and below: as many as it likes."""
+    rate_limit_lists: int = Field(default=6_000, ge=0)
+    """Reads of lists, exports and overviews."""
+    rate_limit_writes: int = Field(default=30_000, ge=0)
+    """Requests that change something; an order of many instructions is one."""
+    rate_limit_streams: int = Field(default=120, ge=0)
+    """Streams of events opened."""
+    rate_limit_open: int = Field(default=300, ge=0)
+    """Requests from one address that need no credential, such as signing in. Tries at passwords have a limit of their own."""
+    rate_limit_public: int = Field(default=600, ge=0)
+    """Requests from one address to the public explorer."""
+    rate_limit_failures: int = Field(default=60, ge=0)
+    """Requests from one address whose credential nobody knows."""
     stream_seconds: float = Field(default=900.0, gt=0)
     """How long a stream of events lasts; then the client connects again."""
+    read_timeout: float = Field(default=10.0, gt=0)
+    """How long a statement may take with which the gateway reads a list; then the request is refused (504)."""
     health_timeout: float = Field(default=2.0, gt=0)
     """How long a health check waits for the chain node before it reports the node as silent."""
 
@@ -264,6 +279,12 @@ class Settings(BaseSettings):
         return timedelta(seconds=intervals * self.reconcile_full_interval)
 
 
+RATE_LIMITS = tuple(
+    name for name in Settings.model_fields if name.startswith("rate_limit_") and name != "rate_limit_url"
+)
+"""Settings that limit how often somebody may ask. 0 lifts a limit."""
+
+
 @lru_cache
 def settings() -> Settings:
     """The process's settings, read once. Raises SettingsError."""
@@ -308,8 +329,9 @@ _PATTERNS = {
     "console_url": "must begin with http:// or https://",
     "oidc_issuer": "must begin with https://, or http://localhost",
     "broker_url": "must begin with redis:// or amqp://",
+    "rate_limit_url": "must begin with redis:// or rediss://",
 }
-_MAY_HOLD_PASSWORDS = frozenset({"database_url", "rpc_url", "broker_url", "web3signer_url"})
+_MAY_HOLD_PASSWORDS = frozenset({"database_url", "rpc_url", "broker_url", "rate_limit_url", "web3signer_url"})
 """Settings that are addresses, and may contain a password."""
 
 

@@ -15,6 +15,11 @@ def compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
+def moment_text(moment: datetime) -> str:
+    """A moment as the API shows it, in RFC 3339."""
+    return moment.isoformat().replace("+00:00", "Z")
+
+
 def json_values(shown: Mapping[str, Any]) -> dict[str, Any]:
     """The same members as a response writes them."""
     return {name: _json_value(value) for name, value in shown.items()}
@@ -25,7 +30,7 @@ def _json_value(value: Any) -> Any:
         case bytes():
             return hex_of(value)
         case datetime():
-            return value.isoformat().replace("+00:00", "Z")
+            return moment_text(value)
         case Mapping():
             return json_values(value)
         case list() | tuple():

@@ -35,6 +35,12 @@ def address_of(text: str) -> Address | None:
     return mapped or found
 
 
+def neighbourhood(text: str) -> str:
+    """What an address is counted by: itself; of IPv6 its /64, which is the least that anybody is given."""
+    address = address_of(text)
+    return str(ip_network((address, 64), strict=False)) if isinstance(address, IPv6Address) else str(address or text)
+
+
 def is_inside(text: str, networks: Iterable[str]) -> bool:
     """Whether the address is in one of the networks. A text that is no address is in none."""
     address = address_of(text)

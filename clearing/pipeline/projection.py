@@ -31,6 +31,7 @@ from clearing.ordering.orders.models import OrderKey
 from clearing.parties.agreements.repository import AgreementUseRepository
 from clearing.parties.merchants.repository import MerchantRepository
 from clearing.pipeline.failed_calls import fail_call_for_good
+from clearing.pipeline.power_events import record_powers
 from clearing.pipeline.quarantine import UNREADABLE, apply_or_quarantine, quarantine_event, quarantined_event
 from clearing.pipeline.registry_events import (
     RareEvent,
@@ -103,6 +104,7 @@ def project_block(session: Session, block: BlockData, network: NetworkIdentity) 
     _apply_to_positions(session, block.number, day, content.rare, registered)
     for call in failed_calls:
         fail_call_for_good(session, call, REVERTED)
+    record_powers(session, network.contract, block.number, block.receipts, content.rare)
     ActivityRecorder(session).add(content.entries, day, originals)
     if block.receipts:  # the calls in them are final, too
         notify(session, Channel.DECIDED)

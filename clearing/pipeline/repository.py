@@ -124,6 +124,16 @@ class TransactionRepository:
         """The transaction with this id, locked until the database's transaction ends."""
         return self._session.get_one(Transaction, transaction_id, with_for_update=True)
 
+    def by_id(self, transaction_id: int) -> Transaction:
+        """The transaction with this id. Raises NoResultFound where there is none."""
+        return self._session.get_one(Transaction, transaction_id)
+
+    def known_hashes(self, hashes: Collection[bytes]) -> set[bytes]:
+        """Those of these hashes that one of our transactions has, or had in an earlier version."""
+        now = select(Transaction.hash).where(Transaction.hash.in_(hashes))
+        earlier = select(TransactionAttempt.hash).where(TransactionAttempt.hash.in_(hashes))
+        return {*self._session.scalars(now), *self._session.scalars(earlier)}
+
     def unmined(self, senders: Collection[str]) -> list[Transaction]:
         """Transactions of these senders that no block contains yet, in the order of their signing. Their bytes stay in the
         database."""

@@ -6,6 +6,8 @@ import argparse
 import sys
 
 from clearing.runtime.commands import (
+    agreements,
+    contract,
     daemons,
     database,
     deployment,
@@ -17,7 +19,19 @@ from clearing.runtime.commands import (
     workers,
 )
 
-_GROUPS = (network, merchants, staff, daemons, database, deployment, workers, reconciliation, queue)
+_GROUPS = (
+    network,
+    merchants,
+    agreements,
+    contract,
+    staff,
+    daemons,
+    database,
+    deployment,
+    workers,
+    reconciliation,
+    queue,
+)
 
 
 def main(arguments: list[str] | None = None) -> None:

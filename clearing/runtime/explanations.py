@@ -6,8 +6,8 @@ from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from clearing.chain.client import ChainError, ChainUnreachable
-from clearing.chain.deployment import CannotDeploy
 from clearing.chain.fees import FeesTooLow
+from clearing.chain.sender import CannotSend
 from clearing.kit.config import variable
 from clearing.kit.errors import ClearingError
 from clearing.kit.signing.signer import SignerUnavailable
@@ -22,7 +22,7 @@ def explanation(error: Exception) -> str | None:
         return error.detail
     if isinstance(
         error,
-        CannotReconcile | NotEmpty | CannotDeploy | FeesTooLow | SignerUnavailable | ChainError | ChainUnreachable,
+        CannotReconcile | NotEmpty | CannotSend | FeesTooLow | SignerUnavailable | ChainError | ChainUnreachable,
     ):
         return str(error)
     if isinstance(error, CommandError):

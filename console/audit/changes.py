@@ -47,6 +47,8 @@ def changes_of(entry: AuditEntry, values: Values) -> list[Change]:
 
 
 def _name(entry: AuditEntry, field: str) -> str:
+    if field == "valid_until" and entry.type.startswith("merchant."):
+        return field_name("ends_at")
     if field == MICROS.removeprefix("_") and entry.type.startswith("merchant."):
         return field_name("credit_limit")
     return field_name(field.removesuffix(MICROS))

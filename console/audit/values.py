@@ -23,6 +23,9 @@ _TYPED = {"answer", "bank_reference", "description", "email", "name", "reason", 
 _ID = re.compile(r"([a-z]{3})_[0-9a-z]{26}", re.ASCII)
 _HASH = re.compile(r"0x([0-9a-f]{40}|[0-9a-f]{64})", re.ASCII)
 _KEY = re.compile(r"a key of (?P<owner>.+)|(?P<name>.*) \((?P<named_owner>.+)\)")
+_CHAIN = "chain"
+"""The actor of what nobody has asked for here."""
+_COMMAND_LINE = "cli:"
 _PAGES = {
     "mer": "onboarding",
     "mem": "members",
@@ -103,6 +106,10 @@ def subject_name(entry: AuditEntry, names: Mapping[str, str]) -> str:
 
 def actor_name(id: str, told: str) -> str:  # noqa: A002
     """Who acted: people by name, keys by their name and owner."""
+    if id == _CHAIN:
+        return _("past this gateway, on the chain")
+    if id.startswith(_COMMAND_LINE):
+        return _("%(user)s, at the command line") % {"user": id.removeprefix(_COMMAND_LINE)}
     found = _KEY.fullmatch(told) if id.startswith("key_") else None
     if found is None:
         return told

@@ -34,6 +34,7 @@ from gateway.http.feed import EventFeed
 from gateway.http.groups import Groups
 from gateway.http.key_uses import KeyUses
 from gateway.http.problems import HttpError
+from gateway.http.rate_limits import RateLimits
 from gateway.http.results import Started, V_co
 from gateway.http.schemas import View
 from gateway.http.shared_answer import SharedAnswer
@@ -59,6 +60,8 @@ class Gateway:
     feed: EventFeed
     groups: Groups[Any, Response | None]
     """Requests that hand in orders, accepted in groups. None stands for one that shall run alone."""
+    limits: RateLimits
+    """How often somebody may ask."""
     resources: Mapping[str, ChainResource[View]]
     """Every resource that changes until the chain confirms it, by the prefix of its id."""
     expanders: Mapping[str, Expander] = field(default_factory=dict)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial, wraps
 from operator import attrgetter
 from typing import Annotated, Any, get_origin, get_type_hints
@@ -12,9 +13,13 @@ from anyio import to_thread
 from fastapi import Depends, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 
-from clearing.kit.errors import Forbidden, InvalidRequest, NotFound
+from clearing.kit.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
+from clearing.kit.networks import neighbourhood
+from clearing.kit.time_limits import at_most, is_out_of_time
 from clearing.parties.access.service import Caller, presumed_caller
 from clearing.parties.staff.sessions import Origin
 from gateway.http import bodies, dry_run, expansion, integers, streaming, tables
@@ -26,6 +31,7 @@ from gateway.http.dry_run import DryRunView
 from gateway.http.idempotency import run_once
 from gateway.http.parameters import query_parameters, refuse_unknown
 from gateway.http.problems import HttpError, documented, request_id_of
+from gateway.http.rate_limits import Kind
 from gateway.http.results import Result, Submitted, view_type
 from gateway.http.schemas import View
 from gateway.http.segments import decoded
@@ -40,6 +46,8 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _OF_THE_REQUEST = (RequestValidationError, HTTPException, HttpError, InvalidRequest, Forbidden)
 """What a route raises about the request itself, perhaps before its transaction has begun."""
 _KEY = re.compile(r"[!-~]{1,255}")
+_NO_FILTERS = frozenset({"limit", "cursor", expansion.PARAMETER})
+"""Query parameters that every list has."""
 
 
 async def _reading(request: Request) -> Call:
@@ -158,9 +166,12 @@ class Endpoint(APIRoute):
         call = get_type_hints(endpoint, include_extras=True)["call"]
         self.mutates = self.has_body and call not in (Looking, Oneself, Proving, *_OPEN)
         assert (call in _OPEN) == self.rule.is_open, f"{method} {path}: the rule and the function do not agree"
-        statuses = {401, 403, 422, 500, 503} | ({404} if "{" in path else set())
+        self.kind = self._kind(endpoint, call, path)
+        """What its requests are counted as."""
+        statuses = {401, 403, 422, 429, 500, 503} | ({404} if "{" in path else set())
         statuses |= {400, 413, 415} if self.has_body else set()
         statuses |= {404, 409} if self.mutates else set()
+        statuses |= {504} if self.kind is Kind.LISTS else set()
         options["responses"] = documented(*sorted(statuses)) | (options.get("responses") or {})
         options["summary"] = (
             options.get("summary") or (options.get("name") or endpoint.__name__).replace("_", " ").capitalize()
@@ -172,8 +183,6 @@ class Endpoint(APIRoute):
         options["response_model"] = view = view_type(endpoint)
         self.has_dry_run = call in (Holding, Moving)
         if self.has_dry_run:
-            # Whoever moves points may present a member code.
-            options["responses"] = documented(429) | options["responses"]
             shown = {"model": DryRunView[view], "description": "What it would do (`dry_run=true`)"}  # type: ignore[valid-type]
             options["responses"][200] = shown
         self.columns = tables.columns_of(view)
@@ -186,6 +195,15 @@ class Endpoint(APIRoute):
             expansion.documented(run, _looking if self.has_body else _reading, self.expandable)
         super().__init__(path, run, **options)
 
+    def _kind(self, endpoint: Callable[..., Any], call: Any, path: str) -> Kind:
+        if self.rule.is_open:
+            return Kind.OPEN
+        if streaming.is_stream(endpoint):
+            return Kind.STREAMS
+        if self.has_body and call is not Looking:
+            return Kind.WRITES
+        return Kind.READS if self.has_body or path.endswith("}") else Kind.LISTS
+
     def _around(self, call: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """What to put around the route's function."""
         if self.hands_in:
@@ -196,35 +214,49 @@ class Endpoint(APIRoute):
             return partial(in_steps, threads=attrgetter("issuers"))
         if call is Oneself:
             return in_own_transaction
-        return _in_transaction if self.mutates else _in_snapshot
+        if self.mutates:
+            return _in_transaction
+        return partial(_in_snapshot, is_long=self.kind is Kind.LISTS)
 
     def _prepare_stream(self, path: str, endpoint: Callable[..., Any], options: dict[str, Any]) -> None:
         """A stream has no transaction: it would last as long as the stream."""
         self.has_dry_run, self.columns, self.expandable, self.hands_in = False, None, (), False
-        options["responses"] |= documented(429) | {200: streaming.DOCUMENTED}
+        options["responses"] |= {200: streaming.DOCUMENTED}
         options["response_model"], options["response_class"] = None, streaming.EventStream
         options["status_code"] = 200
         super().__init__(path, endpoint, **options)
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Handler:
         """FastAPI's handler with the life of a request around it."""
         handle = self._hand_in if self.hands_in else super().get_route_handler()
+        if self.rule.is_open:
+            return self._opening(handle)
+        if self.kind is Kind.LISTS:
+            handle = _saying_what_to_narrow(handle, query_parameters(self.dependant)[0])
+        return _refusing_strangers_first(self._calling(handle))
+
+    def _opening(self, handle: Handler) -> Handler:
+        """The life of a request that needs no credential."""
         known, lists = query_parameters(self.dependant)
 
         async def handle_open(request: Request) -> Response:
             request.scope["path_params"] = decoded(request.scope["path_params"])
+            await _gateway_of(request).limits.count(request, Kind.OPEN, neighbourhood(client_address(request)))
             refuse_unknown(request, known, lists)
             if self.has_body:
                 await _body_of(request)
             request.state.open_call = _opened(request, self.status_code or 200)
             return await handle(request)
 
-        if self.rule.is_open:
-            return handle_open
+        return handle_open
+
+    def _calling(self, handle: Handler) -> Handler:
+        """The life of a request with a credential."""
+        known, lists = query_parameters(self.dependant)
 
         async def handle_call(request: Request) -> Response:
             request.scope["path_params"] = decoded(request.scope["path_params"])
-            call = await _open_call(request, self.rule, self.status_code or 200, is_stream=self.is_stream)
+            call = await _open_call(request, self.rule, self.status_code or 200, self.kind)
             refuse_unknown(request, known, lists)
             if self.columns is not None and tables.is_wanted(request.headers.get("accept", "")):
                 call.columns = self.columns
@@ -242,7 +274,7 @@ class Endpoint(APIRoute):
             response = await _close_call(call, await handle(request))
             return integers.as_text(response) if integers.is_wanted(request.headers.get("accept", "")) else response
 
-        return _refusing_strangers_first(handle_call)
+        return handle_call
 
     async def _hand_in(self, request: Request) -> Response:
         """FastAPI's work for a route that hands in an order: it has a body, and nothing else to validate."""
@@ -254,12 +286,16 @@ class Endpoint(APIRoute):
         return await run(call=call, **await bodies.validated(self.body_field, call.content))
 
 
-async def _open_call(request: Request, rule: Rule, status: int, *, is_stream: bool) -> Call:
+async def _open_call(request: Request, rule: Rule, status: int, kind: Kind) -> Call:
     if "\0" in request.scope["path"]:
         raise NotFound("there is nothing at this path")  # PostgreSQL's text cannot even ask for it
-    gateway: Gateway = request.app.state.gateway
-    caller = await _caller_of(request, gateway, rule, is_stream=is_stream)
+    gateway = _gateway_of(request)
+    caller = await _caller_of(request, gateway, rule, is_stream=kind is Kind.STREAMS)
     caller.require_address(client_address(request))
+    if caller is VISITOR:
+        await gateway.limits.count(request, Kind.PUBLIC, neighbourhood(client_address(request)))
+    else:
+        await gateway.limits.count(request, kind, caller.actor)
     rule.check(caller)
     if caller is not VISITOR and gateway.key_uses.note(caller, gateway.database.clock.now()):
         await to_thread.run_sync(gateway.key_uses.write, gateway.writing)
@@ -280,11 +316,17 @@ async def _caller_of(request: Request, gateway: Gateway, rule: Rule, *, is_strea
     header = request.headers.get("authorization")
     if header is None and rule.lets_visitors_in(gateway.settings):
         return VISITOR
-    token = token_of(header)
-    # Whoever was known a moment ago may come in: the route's own transaction looks whether the key is still good.
-    caller = presumed_caller(gateway.database, token)
-    if caller is None or is_stream:
-        caller = await to_thread.run_sync(authenticate, gateway.database, token)
+    try:
+        token = token_of(header)
+        # Whoever was known a moment ago may come in: the route's own transaction looks whether the key is still good.
+        caller = presumed_caller(gateway.database, token)
+        if caller is None:
+            gateway.limits.require_some(Kind.FAILURES, neighbourhood(client_address(request)))
+        if caller is None or is_stream:
+            caller = await to_thread.run_sync(authenticate, gateway.database, token)
+    except Unauthenticated:
+        await gateway.limits.count(request, Kind.FAILURES, neighbourhood(client_address(request)))
+        raise
     return caller
 
 
@@ -314,8 +356,13 @@ def _read_mutation(call: Call, request: Request) -> None:
 
 def _opened(request: Request, status: int) -> OpenCall:
     origin = Origin(client_address(request), request.headers.get("user-agent", ""))
+    return OpenCall(gateway=_gateway_of(request), request_id=request_id_of(request), origin=origin, status=status)
+
+
+def _gateway_of(request: Request) -> Gateway:
+    """The gateway that serves the request."""
     gateway: Gateway = request.app.state.gateway
-    return OpenCall(gateway=gateway, request_id=request_id_of(request), origin=origin, status=status)
+    return gateway
 
 
 async def _body_of(request: Request) -> bytes:
@@ -383,10 +430,12 @@ def _in_transaction(route: Callable[..., Result]) -> Callable[..., Response]:
     return run
 
 
-def _in_snapshot(route: Callable[..., View]) -> Callable[..., Response]:
+def _in_snapshot(route: Callable[..., View], *, is_long: bool) -> Callable[..., Response]:
+    """`is_long`: it may look at much, so its statements have a limit."""
+
     @wraps(route)
     def run(*, call: Call, **arguments: Any) -> Response:
-        with call.gateway.database.snapshot() as session:
+        with call.gateway.database.snapshot() as session, _limited(session, call, is_long=is_long):
             call.session = session
             try:
                 require_live(session, call.caller)
@@ -400,3 +449,30 @@ def _in_snapshot(route: Callable[..., View]) -> Callable[..., Response]:
         return Response(view.model_dump_json(), call.status, media_type="application/json")
 
     return run
+
+
+def _limited(session: Session, call: Call, *, is_long: bool) -> AbstractContextManager[None]:
+    return at_most(session, call.gateway.settings.read_timeout) if is_long else nullcontext()
+
+
+def _saying_what_to_narrow(handle: Handler, filters: Collection[str]) -> Handler:
+    """A read that takes too long is given up: its refusal names the query parameters that would make it shorter."""
+
+    async def insist(request: Request) -> Response:
+        try:
+            return await handle(request)
+        except OperationalError as error:
+            if not is_out_of_time(error):
+                raise
+            raise _too_slow(request.app.state.gateway.settings.read_timeout, filters) from error
+
+    return insist
+
+
+def _too_slow(seconds: float, filters: Collection[str]) -> HttpError:
+    """The refusal of a read that took too long: what could make it shorter."""
+    narrower = sorted(set(filters) - _NO_FILTERS)
+    ways = [f"give or narrow {', '.join(narrower)}"] if narrower else []
+    ways += ["ask for fewer at a time (limit)"] if "limit" in filters else []
+    advice = " or ".join(ways) or "try it again when the network is less busy"
+    return HttpError(504, "read_too_slow", f"this took longer than {seconds:g} seconds, so it was given up; {advice}")

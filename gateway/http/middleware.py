@@ -80,6 +80,7 @@ class _Request:
             own = [(b"request-id", self.request_id.encode())]
             if self._scope["path"].startswith("/v1/"):
                 own.append((b"cache-control", b"no-store"))  # balances, and sometimes secrets
+            own.extend(self._state.get("rate_limit", ()))
             message["headers"] = [*message.get("headers", ()), *own]
         elif self._scope["method"] == "HEAD":
             message = {**message, "body": b""}

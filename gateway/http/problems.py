@@ -221,6 +221,7 @@ _MEANINGS = {
     429: "You have asked too often: Retry-After says when to ask again",
     500: "An error of the gateway",
     503: "Not now: Retry-After says when",
+    504: "It took too long: ask for less",
 }
 
 

@@ -23,7 +23,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Connection
 
-from clearing.kit.config import Settings
+from clearing.kit.config import RATE_LIMITS, Settings
 from clearing.kit.database import Database
 from clearing.kit.signing.keyring import Keyring
 from clearing.kit.signing.keyrings import Keyrings
@@ -141,6 +141,7 @@ def open_site(database: Database, directory: Path) -> Iterator[Site]:
             "contract": "0x" + "c0" * 20,
             "keystore_dir": directory,
             "managed_keys_password": _PASSWORD,
+            **dict.fromkeys(RATE_LIMITS, 0),
         }
     )
     app = create_app(settings, database)

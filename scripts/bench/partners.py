@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from clearing.kit.config import RATE_LIMITS, variable
 from clearing.runtime.embedded.network import EmbeddedNetwork
 from scripts.bench.measuring import cpu_seconds, memory_bytes
 from scripts.dev.services import Postgres, postgres
@@ -93,7 +94,8 @@ def partners(workers: int = 1) -> Iterator[Partners]:
     `workers` is how many processes the gateway has.
     """
     with tempfile.TemporaryDirectory() as directory, postgres() as database:
-        settings = {"TONGDUI_GATEWAY_WORKERS": str(workers)} if workers > 1 else {}
+        settings = {variable(name): "0" for name in RATE_LIMITS}  # one key does the work of hundreds
+        settings |= {"TONGDUI_GATEWAY_WORKERS": str(workers)} if workers > 1 else {}
         network = EmbeddedNetwork(Path(directory), database_url=database.url, overrides=settings)
         with network:
             cine = _owner(network, "CINE", LocalSigner.generate())

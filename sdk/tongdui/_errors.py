@@ -115,12 +115,14 @@ class APIError(TongduiError):
         """Whether the same request may succeed a little later, with the same Idempotency-Key."""
         if self.code in {"too_many_sign_ins", "oidc_unavailable"}:
             return False  # the person who signs in should hear of it now
+        if self.code == "read_too_slow":
+            return False  # it would be as slow again: ask for less
         return self.status in {429, 502, 503, 504} or self.code == "idempotency_in_flight"
 
     @property
     def is_of_proxy(self) -> bool:
         """Whether it is the word of a server in between, which says nothing about what the gateway has done."""
-        return self.status in {502, 504} or (self.status == 503 and self.code == "http_503")
+        return self.code in {"http_502", "http_503", "http_504"}
 
 
 class BadRequestError(APIError):

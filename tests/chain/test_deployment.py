@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from clearing.chain import deployment
+from clearing.chain import sender
 from clearing.chain.client import ChainClient
 from clearing.chain.contract_code import Fault, contract_fault
 from clearing.chain.deployment import CannotDeploy, contract_address, deploy, without_funds
 from clearing.chain.fees import FeesTooLow
+from clearing.chain.sender import CannotSend
 from clearing.kit.signing.role_keys import RoleKeys
 from scripts.dev.services import Anvil, anvil
 from tests.support.secrets import role_keys
@@ -64,11 +65,11 @@ def test_fees_that_no_block_takes_are_refused_by_the_name_of_the_setting(client:
 def test_an_account_without_funds_is_told_how_much_it_needs_and_with_that_it_deploys(
     costly: Anvil, client: ChainClient, keys: RoleKeys
 ) -> None:
-    with pytest.raises(CannotDeploy, match=r"the admin account 0x\w{40} has 0 wei and needs \d+ wei") as refused:
+    with pytest.raises(CannotSend, match=r"the admin account 0x\w{40} has 0 wei and needs \d+ wei") as refused:
         _deploy(client, keys)
     needed = int(str(refused.value).partition("needs ")[2].partition(" wei")[0])
     costly.rpc("anvil_setBalance", keys.address("admin"), hex(needed - 1))
-    with pytest.raises(CannotDeploy, match="send it at least 1 wei"):
+    with pytest.raises(CannotSend, match="send it at least 1 wei"):
         _deploy(client, keys)
     costly.rpc("anvil_setBalance", keys.address("admin"), hex(needed))
     address = _deploy(client, keys)
@@ -88,14 +89,14 @@ def test_a_deployment_that_ended_in_the_middle_goes_on_and_outbids_what_waits(
     own_chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(GWEI))
     own_chain.rpc("evm_mine")
     own_chain.rpc("evm_setAutomine", False)
-    monkeypatch.setattr(deployment, "_PATIENCE", 0.2)
-    with pytest.raises(CannotDeploy, match=r"is in no block after 0 s; .* it goes on from here"):
+    monkeypatch.setattr(sender, "_PATIENCE", 0.2)
+    with pytest.raises(CannotSend, match=r"is in no block after 0.2 s; .* it goes on from here"):
         _deploy(client, keys)
     own_chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(20 * GWEI))
     own_chain.rpc("evm_mine")
     assert not client.next_nonce(keys.address("admin")), "nobody takes it at this price"
     own_chain.rpc("evm_setAutomine", True)
-    monkeypatch.setattr(deployment, "_PATIENCE", 60.0)
+    monkeypatch.setattr(sender, "_PATIENCE", 60.0)
     address = _deploy(client, keys)
     assert address == contract_address(keys.address("admin"))
     assert client.next_nonce(keys.address("admin")) == 5, "the contract and four roles, each once"

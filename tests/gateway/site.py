@@ -26,7 +26,7 @@ from clearing.chain.contract import ContractEvent
 from clearing.kit import logs
 from clearing.kit.catalogue import CATALOGUE
 from clearing.kit.clock import MovableClock, clock_of
-from clearing.kit.config import Settings
+from clearing.kit.config import RATE_LIMITS, Settings
 from clearing.kit.database import Database
 from clearing.kit.wakeups.channels import Channel, notify
 from clearing.ledger.accounts.models import Account
@@ -78,6 +78,7 @@ class Site:
             **passwords(),
             "gateway_port": self._listener.getsockname()[1],
             "health_timeout": 30,
+            **dict.fromkeys(RATE_LIMITS, 0),
             **overrides,
         }
         self.settings = Settings.model_validate(values)

@@ -11,8 +11,8 @@ import sys
 import pytest
 
 COMMANDS = [
-    "up", "merchant", "staff", "sequencer", "signer", "projector", "migrate", "deploy", "keys", "worker", "rounds", "beat",
-    "reconcile",
+    "up", "merchant", "agreement", "contract", "program", "role", "owner",
+    "staff", "sequencer", "signer", "projector", "migrate", "deploy", "keys", "worker", "rounds", "beat", "reconcile",
     "rebuild", "queue",
     "pause", "resume", "cancel", "quarantine",
 ]  # fmt: skip

@@ -155,8 +155,8 @@ class Harness:
 
     def onboard(self) -> None:
         """Registers the merchants, their programs and the agreement, and deposits 1,000 CNY for each merchant."""
-        self._merchant(1, "fuel")
-        self._merchant(2, "cine")
+        self.register_merchant(1, "fuel")
+        self.register_merchant(2, "cine")
         self._program(1, 1, "FUEL")
         self._program(2, 2, "CINE")
         self.settle()
@@ -168,7 +168,8 @@ class Harness:
                 request_call(session, "treasury", "deposit", [number, 1_000_000_000, reference], "")
         self.settle()
 
-    def _merchant(self, number: int, name: str) -> None:
+    def register_merchant(self, number: int, name: str) -> None:
+        """Requests the registration of a merchant whose key the gateway keeps."""
         address, keystore = self.keyring.create()
         with self.database.session.begin() as session:
             session.add(Merchant(number=number, id=new_id("mer"), name=name))
@@ -224,7 +225,7 @@ class Harness:
 
     def acceptor(self, number: int = 3, **changes: int) -> str:
         """Registers a merchant without a program, which takes FUEL for goods at a cent a point; returns the agreement's id."""
-        self._merchant(number, f"wash {number}")
+        self.register_merchant(number, f"wash {number}")
         reference = hex_of(keccak256(f"bank-{number}".encode()))
         with self.database.session.begin() as session:
             request_call(session, "treasury", "deposit", [number, 1_000_000_000, reference], "")

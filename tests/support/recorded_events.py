@@ -12,7 +12,9 @@ from typing import NamedTuple
 from clearing.ordering.orders.events import REOPENED
 from clearing.ordering.orders.kinds import kind_of
 from clearing.ordering.orders.models import OrderState
+from clearing.oversight.calls.call import MerchantRequest, NetworkRequest
 from clearing.oversight.liquidity.models import Level
+from clearing.pipeline.power_events import REQUESTS
 from tongdui.orders import Kind
 
 _SOURCES = Path(__file__).resolve().parents[2] / "clearing"
@@ -26,6 +28,10 @@ _VALUES: dict[tuple[str, str], Iterable[str]] = {
     ("ordering/orders/events.py", "name"): ("received", "sent"),
     ("oversight/liquidity/service.py", "level"): set(Level) - {Level.FINE},
     ("oversight/reconciliation/service.py", "outcome"): ("reconciliation.clean", "reconciliation.drifted"),
+    ("oversight/calls/service.py", "event"): NetworkRequest,
+    ("oversight/calls/service.py", "request"): MerchantRequest,
+    ("pipeline/power_events.py", "network_change"): [one for one in REQUESTS if one.startswith("contract.")],
+    ("pipeline/power_events.py", "merchant_change"): [one for one in REQUESTS if not one.startswith("contract.")],
     ("parties/agreements/expiry.py", "action"): ("expired", "lapsed"),
     ("parties/agreements/service.py", "agreement.state"): ("withdrawn", "declined"),
     ("pipeline/registry_events.py", "agreement.state"): ("superseded", "terminated"),

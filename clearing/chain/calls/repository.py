@@ -30,6 +30,10 @@ class CallRepository:
         """The id of the oldest call that waits for a transaction, whichever role it is for."""
         return self._session.scalar(select(func.min(Call.id)).where(Call.state == CallState.PENDING))
 
+    def get_one(self, call_id: int) -> Call:
+        """The call with this id. Raises NoResultFound where there is none."""
+        return self._session.get_one(Call, call_id)
+
     def in_transactions(self, transaction_ids: Sequence[int]) -> list[Call]:
         """The calls that these transactions carry."""
         if not transaction_ids:

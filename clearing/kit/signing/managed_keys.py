@@ -10,10 +10,15 @@ from clearing.kit.signing.signer import LocalSigner, Signer, SignerUnavailable
 class ManagedKeys:
     """Signs with merchants' keys. A process without their password makes and opens none."""
 
-    def __init__(self, keyring: Keyring, remote: RemoteSigners) -> None:
+    def __init__(self, keyring: Keyring, remote: RemoteSigners | None = None) -> None:
         self._keyring = keyring
         self._remote = remote
         self._signers: dict[str, Signer] = {}
+
+    @classmethod
+    def none(cls) -> ManagedKeys:
+        """For whoever signs nothing."""
+        return cls(Keyring())
 
     @property
     def are_kept(self) -> bool:
@@ -43,4 +48,6 @@ class ManagedKeys:
         return signer.sign(preimage)
 
     def _found(self, kept: str) -> Signer:
-        return self._remote.signer(kept) if is_reference(kept) else LocalSigner(self._keyring.private_key(kept))
+        if self._remote is not None and is_reference(kept):
+            return self._remote.signer(kept)
+        return LocalSigner(self._keyring.private_key(kept))

@@ -10,12 +10,15 @@ from clearing.parties.agreements.description import AgreementDescriptions, Namin
 from clearing.parties.agreements.models import Agreement
 
 
-def record_agreement(session: Session, names: Naming, action: str, agreement: Agreement, actor: str) -> None:
-    """Records `agreement.<action>` with the agreement as it is now."""
+def record_agreement(
+    session: Session, names: Naming, action: str, agreement: Agreement, actor: str, reason: str | None = None
+) -> None:
+    """Records `agreement.<action>` with the agreement as it is now; and the reason that the actor gave, if there is one."""
+    described = json_values(AgreementDescriptions(session, names).of(agreement))
     EventRecorder(session).record(
         f"agreement.{action}",
         agreement.id,
         actor=actor,
         merchants=[agreement.source_merchant, agreement.target_merchant],
-        data=json_values(AgreementDescriptions(session, names).of(agreement)),
+        data=described if reason is None else {**described, "reason": reason},
     )

@@ -38,7 +38,14 @@ class TerminationService:
         self._agreements = AgreementRepository(session)
 
     def terminate(
-        self, merchant: Merchant, agreement_id: str, effective_at: int | None, signature: bytes | None, actor: str
+        self,
+        merchant: Merchant,
+        agreement_id: str,
+        effective_at: int | None,
+        signature: bytes | None,
+        actor: str,
+        *,
+        reason: str | None = None,
     ) -> Agreement:
         """Lets an agreement end at Unix time `effective_at`: now, if that is missing or past.
 
@@ -57,7 +64,7 @@ class TerminationService:
         request_call(self._session, "operator", FUNCTION, arguments, agreement.id)
         agreement.terminates_at = end
         self._session.flush()
-        record_agreement(self._session, self._names, "termination_requested", agreement, actor)
+        record_agreement(self._session, self._names, "termination_requested", agreement, actor, reason)
         return agreement
 
     def _signature(self, merchant: Merchant, number: int, effective_at: int, given: bytes | None) -> bytes:

@@ -165,7 +165,7 @@ class _Onboarding:
                     return
             if time.monotonic() >= deadline:
                 raise CannotRun(
-                    f"the chain has not confirmed {what} within {self._timeout:g} s; do sequencer and projector run? "
+                    f"the chain has not confirmed {what} within {self._timeout:g} s; do signer and projector run? "
                     "`clearing queue` shows what waits. Then run the same command again: it goes on from here"
                 )
             time.sleep(_LOOK_EVERY)

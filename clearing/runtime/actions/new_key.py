@@ -8,6 +8,7 @@ import sys
 from getpass import getpass
 from pathlib import Path
 
+from clearing.runtime.actions.privileged.keys import first_line
 from clearing.runtime.preflight.refusal import CannotRun
 from tongdui import LocalSigner
 
@@ -36,17 +37,9 @@ def _address(path: Path) -> str:
     return f"0x{found[2].lower()}"
 
 
-def _first_line(file: Path) -> str:
-    """The password in a file: its first line, as `tongdui` reads it too, so that one file opens the keystore everywhere."""
-    try:
-        return file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
-    except UnicodeDecodeError:
-        raise CannotRun(f"--password-file: {file} is not text in UTF-8") from None
-
-
 def _password(path: Path, password_file: Path | None) -> str:
     if password_file is not None:
-        password = _first_line(password_file)
+        password = first_line(password_file)
     elif sys.stdin.isatty():
         password = getpass(f"Password for {path}: ")
         if getpass("Again: ") != password:

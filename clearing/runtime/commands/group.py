@@ -26,3 +26,10 @@ def add_command(commands: Commands, name: str, run: Run, text: str) -> argparse.
     parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
     parser.set_defaults(run=run)
     return parser
+
+
+def add_group(commands: Commands, name: str, text: str) -> Commands:
+    """Adds a command that has commands of its own."""
+    parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    group: Commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    return group

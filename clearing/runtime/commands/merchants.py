@@ -1,4 +1,4 @@
-"""`clearing merchant add`."""
+"""`clearing merchant`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clearing.runtime.commands.group import Commands, add_command
+from clearing.runtime.commands.group import Commands, add_command, add_group
+from clearing.runtime.commands.privileged import add_privileged
 
 if TYPE_CHECKING:
     from clearing.kit.config import Settings
 
-_TEXT = "take a merchant on board"
 _EPILOG = """\
 Repeating the command does no harm: it names what is there and makes what is missing. It prints the API key only when it makes it.
 
@@ -21,10 +21,47 @@ Repeating the command does no harm: it names what is there and makes what is mis
 
 
 def add_to(commands: Commands) -> None:
-    """Describes the command."""
-    merchant = commands.add_parser("merchant", help=_TEXT, description=f"{_TEXT[0].upper()}{_TEXT[1:]}.")
+    """Describes the commands."""
+    merchant = add_group(
+        commands, "merchant", "take a merchant on board, suspend it, close it, end or replace its keys"
+    )
+    _add_add(merchant)
+    for name, run, text in (
+        ("suspend", run_suspend, "let a merchant start no new business; what it owes stays payable"),
+        ("resume", run_resume, "let a suspended merchant go on"),
+        ("close", run_close, "let a merchant sign nothing more, for ever"),
+    ):
+        _add_merchant(add_privileged(merchant, name, run, text, queued=True))
+    revoke = add_privileged(
+        merchant, "revoke-signer", run_revoke_signer, "end a key of a merchant early, such as a stolen one", queued=True
+    )
+    recover = add_privileged(
+        merchant,
+        "recover-signer",
+        run_recover_signer,
+        "give a merchant that lost all its keys a new one (key of the owner)",
+    )
+    for parser in (revoke, recover):
+        _add_merchant(parser)
+        parser.add_argument("address", metavar="0x...", help="address of the key")
+    change = add_privileged(
+        merchant,
+        "change-signer",
+        run_change_signer,
+        "bring a merchant's own change of its keys to the chain",
+        queued=True,
+    )
+    change.add_argument("file", type=Path, metavar="FILE", help="what `tongdui key replace` printed at the merchant's")
+    revoke.add_argument("--at", metavar="TIME", help="when it ends (ISO 8601 or Unix seconds; default: now)")
+
+
+def _add_merchant(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("merchant", metavar="MERCHANT", help="id, number or name")
+
+
+def _add_add(merchant: Commands) -> None:
     add = add_command(
-        merchant.add_subparsers(required=True, metavar="COMMAND"),
+        merchant,
         "add",
         run_add,
         "register a merchant with its key, program and API key, wait for the chain, and print what the merchant needs",
@@ -79,3 +116,45 @@ def run_add(chosen: argparse.Namespace, configured: Settings) -> int:
     from clearing.runtime.actions import merchants
 
     return merchants.add(configured, chosen)
+
+
+def run_suspend(chosen: argparse.Namespace, configured: Settings) -> int:
+    """Suspends a merchant."""
+    from clearing.runtime.actions import merchant_life
+
+    return merchant_life.set_status(configured, chosen, status="suspended")
+
+
+def run_resume(chosen: argparse.Namespace, configured: Settings) -> int:
+    """Lets a merchant go on."""
+    from clearing.runtime.actions import merchant_life
+
+    return merchant_life.set_status(configured, chosen, status="active")
+
+
+def run_close(chosen: argparse.Namespace, configured: Settings) -> int:
+    """Closes a merchant."""
+    from clearing.runtime.actions import merchant_life
+
+    return merchant_life.set_status(configured, chosen, status="closed")
+
+
+def run_revoke_signer(chosen: argparse.Namespace, configured: Settings) -> int:
+    """Ends a key."""
+    from clearing.runtime.actions import merchant_life
+
+    return merchant_life.revoke_signer(configured, chosen)
+
+
+def run_change_signer(chosen: argparse.Namespace, configured: Settings) -> int:
+    """Brings a change of keys to the chain."""
+    from clearing.runtime.actions import merchant_life
+
+    return merchant_life.change_signer(configured, chosen)
+
+
+def run_recover_signer(chosen: argparse.Namespace, configured: Settings) -> int:
+    """Gives a merchant a new key."""
+    from clearing.runtime.actions import merchant_life
+
+    return merchant_life.recover_signer(configured, chosen)

@@ -5,18 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from clearing.runtime.commands.group import Commands, add_command
+from clearing.runtime.commands.group import Commands, add_command, add_group
 
 if TYPE_CHECKING:
     from clearing.kit.config import Settings
 
-_TEXT = "manage the people who sign in"
-
 
 def add_to(commands: Commands) -> None:
     """Describes the commands."""
-    staff = commands.add_parser("staff", help=_TEXT, description=f"{_TEXT[0].upper()}{_TEXT[1:]}.")
-    group = staff.add_subparsers(required=True, metavar="COMMAND")
+    group = add_group(commands, "staff", "manage the people who sign in")
     add = add_command(group, "add", run_add, "add somebody with a password, which is printed this once")
     add.add_argument("email", help="the address to sign in with")
     add.add_argument("--name", required=True, help="how the person is called")

@@ -46,6 +46,7 @@ _OFFER = _data("InvitationEventData", name=str, title=str)
 _SEAT = _data("SeatEventData", name=str, seat=str, title=str)
 _STAFF = _data("StaffEventData", name=str)
 _ENDPOINT = _data("WebhookEndpointEventData", url=str)
+_CHANGE = _data("ChangeEventData", before=dict[str, Any], after=dict[str, Any])
 _NOTHING = _data("EmptyEventData")
 _ANYTHING = _data("OtherEventData")
 
@@ -125,7 +126,19 @@ EVENT_TYPES: Mapping[str, EventKind] = {
     "statement.ready": EventKind("The statement of a day is there, or was made anew.", _STATEMENT),
     "merchant.registered": EventKind("You take part in the network.", _ANYTHING),
     "merchant.credit_limit_requested": EventKind("Your credit limit will change.", _ANYTHING),
+    "merchant.credit_limit_changed": EventKind("The chain has another credit limit for you.", _CHANGE),
+    "merchant.suspension_requested": EventKind("You will be suspended: you start no new business then.", _CHANGE),
+    "merchant.resumption_requested": EventKind("Your suspension will end.", _CHANGE),
+    "merchant.closure_requested": EventKind("You will be closed for good.", _CHANGE),
+    "merchant.status_changed": EventKind("The chain has another status for you.", _CHANGE),
+    "merchant.signer_revocation_requested": EventKind("A key of yours will end.", _CHANGE),
+    "merchant.signer_recovery_requested": EventKind("You will get a new key, because all of yours are lost.", _CHANGE),
+    "merchant.signer_change_requested": EventKind("A change of a key that you have signed is on its way.", _CHANGE),
+    "merchant.signer_changed": EventKind("A key of yours is new on the chain, or ends at another time.", _CHANGE),
     "program.registered": EventKind("A program of yours was registered.", _ANYTHING),
+    "program.pause_requested": EventKind("The points of a program of yours will not move any more.", _CHANGE),
+    "program.resumption_requested": EventKind("The points of a program of yours will move again.", _CHANGE),
+    "program.pause_changed": EventKind("The points of a program of yours stand still, or move again.", _CHANGE),
     "api_key.created": EventKind("An API key of yours was made.", _ANYTHING),
     "api_key.revoked": EventKind(
         "An API key of yours was revoked; `revoked_with` names the key from which it came, if that was revoked.",

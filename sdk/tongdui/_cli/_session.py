@@ -18,6 +18,7 @@ from ._profiles import DEFAULT, Profile, directory, read_profiles
 
 if TYPE_CHECKING:
     from tongdui._client import Client
+    from tongdui._signing import LocalSigner
 
 
 class Session:
@@ -123,6 +124,13 @@ def known_password(password_file: Path | None) -> str | None:
     if not first:
         raise WrongUseError(f"{password_file}: its first line, the password, is empty")
     return first
+
+
+def opened_keystore(keystore: str, password_file: Path | None) -> LocalSigner:
+    """The key in a keystore. Raises WrongUseError without a password, SigningError where it does not open."""
+    from tongdui._signing import LocalSigner
+
+    return LocalSigner.from_keystore(keystore, _password(keystore, password_file))
 
 
 def _password(keystore: str, password_file: Path | None) -> str:
