@@ -99,7 +99,7 @@ def test_a_database_that_does_not_answer(chain: Anvil, tmp_path: Path) -> None:
         assert _ready(site) == (
             503,
             "degraded",
-            {"database", "migrations", "sequencer", "projector", "reconciliation"},
+            {"database", "migrations", "sequencer", "signer", "projector", "reconciliation"},
         )
         assert site.http.get("/healthz").status_code == 200
         own.start()

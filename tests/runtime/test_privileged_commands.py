@@ -33,7 +33,7 @@ from tests.support.harness import Harness
 from tests.support.secrets import password_of, password_variables
 from tongdui import _cli as tongdui
 from tongdui.encoding import hex_of
-from tongdui.orders import full_signature, termination_digest
+from tongdui.orders import full_signature, termination_struct_hash
 
 ROOT = Path(__file__).resolve().parents[2]
 REASON = ("--yes", "--reason", "a test")
@@ -256,7 +256,7 @@ def _without_key(directory: Path, changed: dict[str, Any]) -> str:
 def test_an_agreement_ends_on_a_merchants_signature(network: Network) -> None:
     harness = network.harness
     agreement, at = harness.agreement, int(time.time()) + 86_400
-    signature = harness.sign(1, termination_digest(harness.network.domain, 1, at))
+    signature = harness.sign(1, termination_struct_hash(1, at))
     signed = ("--at", str(at), "--signature", hex_of(full_signature(signature)))
     command = ("agreement", "terminate", agreement, "--merchant")
     assert "BadSignature" in network.refused(*command, "cine", *signed, *REASON)
@@ -431,7 +431,7 @@ def test_the_ownership_moves_in_two_steps_and_back(network: Network, tmp_path: P
     assert network.state.signer(lost).merchant == 2
     admin = network.harness.keys.address("admin")
     network.done("owner", "propose", admin, *here, *REASON)
-    (tmp_path / "password").write_text(password_of("managed_keys"))
+    (tmp_path / "password").write_text(password_of("admin"))
     file = str(network.harness.settings.keystore_dir / "admin.json")
     network.done("owner", "accept", "--key-file", file, "--password-file", str(tmp_path / "password"), *REASON)
     assert network.state.owner() == admin

@@ -1,4 +1,4 @@
-"""Privileged calls through the queue in which those of the operator's signer wait, so that no two of its key take the same nonce."""
+"""Privileged calls through the queue, in which all of the operator's wait: so no two of its key take the same nonce."""
 
 from __future__ import annotations
 
