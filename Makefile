@@ -35,7 +35,7 @@ lock: setup ## renew the lock files from pyproject.toml and package.json
 
 # --- building and checking -------------------------------------------------------------------------------------
 
-.PHONY: compile format check lint formatted types imports duplication artifacts messages pages errors openapi translations translated slither hooks
+.PHONY: compile format check lint formatted types imports duplication artifacts messages pages errors openapi translations translated audit sbom slither hooks
 compile: setup ## compile the contracts into the artifacts that the package ships
 	@$(IN) python scripts/dev/compile.py
 
@@ -45,7 +45,7 @@ format: setup ## format Python and Solidity
 	@$(IN) forge fmt
 
 check: setup ## everything that can be checked without running the system
-	@$(MAKE) --keep-going lint formatted types imports duplication artifacts pages translated messages
+	@$(MAKE) --keep-going lint formatted types imports duplication artifacts pages translated messages audit sbom
 
 lint: setup ## ruff: style, likely mistakes, and the house rules on SQL and the clock
 	@$(IN) ruff check $(PYTHON)
@@ -82,6 +82,12 @@ translations: setup ## write what pages say into their zh.po; then fill in what 
 
 translated: setup ## does every text of the pages stand in Chinese, too?
 	@$(IN) PYTHONPATH=. python scripts/dev/translations.py --check
+
+audit: setup ## does anybody know of a hole in what we depend on? (once a day; silent databases are named)
+	@$(IN) python scripts/dev/supply_chain.py audit
+
+sbom: setup ## list what we depend on in .build/sbom (CycloneDX)
+	@$(IN) python scripts/dev/supply_chain.py sbom
 
 messages: setup ## do commit messages keep the rules of CONTRIBUTING.md?
 	@$(IN) python scripts/dev/commit_messages.py

@@ -47,7 +47,7 @@ abstract contract Agreements is Registry {
         AgreementTerms memory terms,
         bytes calldata sourceSignature,
         bytes calldata targetSignature
-    ) external override onlyRole(Role.Operator) {
+    ) external override onlyRole(Role.Operator) whileRunning {
         if (id != agreementCount + 1) revert UnexpectedId(id, agreementCount + 1);
         _checkTerms(terms);
         bytes32 structHash = keccak256(abi.encode(TERMS_TYPEHASH, terms));
@@ -109,8 +109,8 @@ abstract contract Agreements is Registry {
     // ---------------------------------------------------------------- checks
 
     function _checkTerms(AgreementTerms memory terms) private view {
-        _knownMerchant(terms.sourceMerchant);
-        _knownMerchant(terms.targetMerchant);
+        _requireActive(terms.sourceMerchant);
+        _requireActive(terms.targetMerchant);
         bytes32 field = _badTerm(terms);
         if (field != 0) revert BadTerms(PaddedText.toString(field));
     }

@@ -43,7 +43,7 @@ contract ClearingHouse is Instructions {
         external
         override
         onlyRole(Role.Sequencer)
-        whenNotPaused
+        whileRunning
     {
         // The most instructions that these bytes can hold. Counting them would cost more than the memory.
         uint256 capacity = orders.length / Orders.INSTRUCTION_BYTES;

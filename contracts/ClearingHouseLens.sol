@@ -21,6 +21,7 @@ import {AgreementParties} from "./types/AgreementParties.sol";
 import {AgreementPrice} from "./types/AgreementPrice.sol";
 import {AgreementRoute} from "./types/AgreementRoute.sol";
 import {BalancePage} from "./types/BalancePage.sol";
+import {IssuanceCap} from "./types/IssuanceCap.sol";
 import {MerchantPosition} from "./types/MerchantPosition.sol";
 import {OrderHead} from "./types/OrderHead.sol";
 import {ProgramSide, ProgramSideLib} from "./types/ProgramSide.sol";
@@ -54,6 +55,15 @@ contract ClearingHouseLens is IClearingHouseLens {
     function programOf(uint32 program) external view override returns (uint32, bool, bytes32, bytes32) {
         ProgramSide minted = _minted(program);
         return (uint32(minted.merchant()), minted.paused(), _code(program), _name(program));
+    }
+
+    /// @inheritdoc IClearingHouseLens
+    function issuanceCapOf(uint32 program) external view override returns (uint64, uint64, uint64, uint32) {
+        IssuanceCap cap = IssuanceCap.wrap(_word(StorageLayout.ofProgram(program) + 5));
+        uint256 day = HOUSE.today();
+        uint256 used = cap.usedOn(day);
+        if (cap.nextDay() <= day) cap = cap.asOn(day);
+        return (uint64(cap.pointsOn(day)), uint64(used), uint64(cap.next()), uint32(cap.nextDay()));
     }
 
     // ---------------------------------------------------------------- agreements

@@ -15,6 +15,7 @@ import {CopyTable} from "./types/CopyTable.sol";
 import {EntryAmounts, EntryAmountsLib} from "./types/EntryAmounts.sol";
 import {EntryHead} from "./types/EntryHead.sol";
 import {Instruction} from "./types/Instruction.sol";
+import {IssuanceCap} from "./types/IssuanceCap.sol";
 import {MerchantPosition} from "./types/MerchantPosition.sol";
 import {ProgramSide, ProgramSideLib} from "./types/ProgramSide.sol";
 import {WordCopy} from "./types/WordCopy.sol";
@@ -98,6 +99,9 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
             if (expiryDay - 1 < cursor.today) return Reason.AlreadyExpired;
         }
         if (!minted.canMint(points)) return Reason.SupplyOverflow;
+        if (minted.capped() && !_tryIssueUnderCap(cursor, instruction.program(), points)) {
+            return Reason.OverIssuanceCap;
+        }
 
         _setSide(cursor.minted, minted.plus(ProgramSideLib.MINTED, points));
         _credit(instruction.member(), instruction.program(), points);
@@ -113,6 +117,17 @@ abstract contract Instructions is Agreements, Points, Settlement, Journal {
         cursor.issuing = _mark(program);
         cursor.minted = minted;
         return Reason.None;
+    }
+
+    /// @dev Counts `points` in the day's use of the program's cap if they keep to it. Otherwise changes nothing and returns false.
+    function _tryIssueUnderCap(Cursor memory cursor, uint256 program, uint256 points) private view returns (bool) {
+        WordCopy copy = cursor.copies.copyOf(_slotOfCap(_program(program)));
+        IssuanceCap cap = IssuanceCap.wrap(copy.word());
+        uint256 most = cap.pointsOn(cursor.today);
+        uint256 used = cap.usedOn(cursor.today) + points;
+        if (most != 0 && used > most) return false;
+        copy.set(IssuanceCap.unwrap(cap.withUse(cursor.today, used)));
+        return true;
     }
 
     /// @dev Redeem: the program's merchant burns points.

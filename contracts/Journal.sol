@@ -36,6 +36,10 @@ abstract contract Journal is Registry, Pausable {
         _unpause();
     }
 
+    function _requireRunning() internal view override {
+        _requireNotPaused();
+    }
+
     // ---------------------------------------------------------------- entries and batches
 
     /// @dev Emits the entry and returns its leaf. Assembly, so that the leaf hashes the very bytes of the event and no memory is

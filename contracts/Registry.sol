@@ -7,6 +7,7 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import {TypedData} from "./TypedData.sol";
 import {IClearingHouse, MerchantStatus, Role, SignerChange} from "./interfaces/IClearingHouse.sol";
+import {IssuanceCap} from "./types/IssuanceCap.sol";
 import {MerchantPosition, MerchantPositionLib} from "./types/MerchantPosition.sol";
 import {ProgramSide, ProgramSideLib} from "./types/ProgramSide.sol";
 
@@ -30,13 +31,15 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
         uint256 bits;
     }
 
-    /// @dev A movement within a program touches one of the three sides. An exchange touches one side of each of two programs.
+    /// @dev A movement within a program touches one of the three sides. An exchange touches one side of each of two programs. An issue
+    /// touches the cap as well, if the minted side says that there is one.
     struct Program {
         ProgramSide minted;
         ProgramSide burnt;
         ProgramSide voided;
         bytes32 code;
         bytes32 name;
+        IssuanceCap cap;
     }
 
     bytes32 internal constant SIGNER_CHANGE_TYPEHASH =
@@ -50,6 +53,9 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
 
     /// @dev Merchant 0 is the network operator, which earns the fees.
     uint32 internal constant OPERATOR_MERCHANT = 0;
+
+    /// @dev How many network days after its announcement a higher cap counts: at least 24 hours, in which somebody can object.
+    uint256 internal constant CAP_NOTICE_DAYS = 2;
 
     /// @dev In `SignerChanged`: the change used none of the merchant's nonces.
     uint64 internal constant NO_NONCE = type(uint64).max;
@@ -84,6 +90,15 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
         _;
     }
 
+    /// @dev For whatever gives somebody more to do or to spend. What takes it away, and what repairs, goes on during a pause.
+    modifier whileRunning() {
+        _requireRunning();
+        _;
+    }
+
+    /// @dev `Journal` has the pause, beside the newest batch.
+    function _requireRunning() internal view virtual;
+
     // ---------------------------------------------------------------- owner
 
     /// @dev The owner cannot renounce, so that somebody can always take a role away again.
@@ -100,7 +115,7 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
 
     /// @inheritdoc IClearingHouse
     function recoverSigner(uint32 merchant, address key) external override onlyOwner {
-        _knownMerchant(merchant);
+        _requireOpen(merchant);
         _setSigner(merchant, key, uint40(block.timestamp), type(uint40).max, NO_NONCE);
     }
 
@@ -111,6 +126,7 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
         external
         override
         onlyRole(Role.Operator)
+        whileRunning
     {
         if (id != merchantCount) revert UnexpectedId(id, merchantCount);
         if (creditLimitMicros > MAX_CREDIT_LIMIT) revert BadCreditLimit(id, creditLimitMicros, 0);
@@ -128,6 +144,7 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
         MerchantStatus from = position.status();
         bool possible = from != MerchantStatus.Closed && status != MerchantStatus.None && status != from;
         if (!possible || merchant == OPERATOR_MERCHANT) revert BadStatusChange(merchant, from, status);
+        if (status == MerchantStatus.Active) _requireRunning();
 
         _merchant(merchant).position = position.withStatus(status);
 
@@ -150,9 +167,10 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
         external
         override
         onlyRole(Role.Operator)
+        whileRunning
     {
         if (id != programCount + 1 || id > MAX_PROGRAM) revert UnexpectedId(id, programCount + 1);
-        _knownMerchant(merchant);
+        _requireActive(merchant);
 
         programCount = id;
         Program storage program = _program(id);
@@ -162,6 +180,25 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
         program.name = name_;
 
         emit ProgramRegistered(id, merchant, code, name_);
+    }
+
+    /// @inheritdoc IClearingHouse
+    function setIssuanceCap(uint32 program, uint64 points) external override onlyRole(Role.Operator) {
+        Program storage storedProgram = _knownProgram(program);
+        uint256 from = today();
+        IssuanceCap cap = storedProgram.cap.asOn(from);
+        if (cap.isRaisedBy(points)) {
+            _requireRunning();
+            from += CAP_NOTICE_DAYS;
+            cap = cap.withNext(points, from);
+        } else {
+            cap = cap.withPoints(points);
+        }
+
+        storedProgram.cap = cap;
+        storedProgram.minted = storedProgram.minted.withCapped(cap.exists());
+
+        emit IssuanceCapChanged(program, points, uint32(from));
     }
 
     // ---------------------------------------------------------------- pauser
@@ -182,6 +219,7 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
     function changeSigner(SignerChange calldata change, bytes calldata signature, bytes calldata keySignature)
         external
         override
+        whileRunning
     {
         bytes32 structHash = keccak256(
             abi.encode(
@@ -218,8 +256,9 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
         return block.timestamp >= signer.validFrom;
     }
 
-    /// @dev Reverts unless a live key of `merchant` signed the typed data with `structHash`.
+    /// @dev Reverts unless a live key of `merchant`, which is not closed, signed the typed data with `structHash`.
     function _requireSignature(uint32 merchant, bytes32 structHash, bytes calldata signature) internal view {
+        _requireOpen(merchant);
         if (!_isLiveKey(merchant, _signerOf(structHash, signature))) revert BadSignature(merchant);
     }
 
@@ -253,6 +292,18 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
         if (position.hasStatus(MerchantStatus.None)) revert UnknownMerchant(merchant);
     }
 
+    /// @dev Reverts unless there is such a merchant and it is not closed: a closed one gets no keys and signs nothing.
+    function _requireOpen(uint32 merchant) internal view {
+        MerchantPosition position = _knownMerchant(merchant);
+        if (position.hasStatus(MerchantStatus.Closed)) revert MerchantInactive(merchant, MerchantStatus.Closed);
+    }
+
+    /// @dev Reverts unless there is such a merchant and it may begin new business.
+    function _requireActive(uint32 merchant) internal view {
+        MerchantStatus status = _knownMerchant(merchant).status();
+        if (status != MerchantStatus.Active) revert MerchantInactive(merchant, status);
+    }
+
     function _knownProgram(uint32 program) internal view returns (Program storage) {
         if (program == 0 || program > programCount) revert UnknownProgram(program);
         return _program(program);
@@ -270,11 +321,11 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
         return _nonceBitmaps[merchant << 40 | nonce >> 8];
     }
 
-    /// @dev A program has five slots.
+    /// @dev A program has six slots.
     /// Warning: the caller makes sure that `id` has at most 32 bits.
     function _program(uint256 id) internal pure returns (Program storage program) {
         assembly ("memory-safe") {
-            program.slot := add(_programs.slot, mul(id, 5))
+            program.slot := add(_programs.slot, mul(id, 6))
         }
     }
 
@@ -290,6 +341,13 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
     function _slotOf(Program storage program) internal pure returns (uint256 slot) {
         assembly ("memory-safe") {
             slot := program.slot
+        }
+    }
+
+    /// @dev The slot of the cap, the last one of its program.
+    function _slotOfCap(Program storage program) internal pure returns (uint256 slot) {
+        assembly ("memory-safe") {
+            slot := add(program.slot, 5)
         }
     }
 

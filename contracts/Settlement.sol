@@ -24,7 +24,7 @@ abstract contract Settlement is Registry {
     // ---------------------------------------------------------------- operator
 
     /// @inheritdoc IClearingHouse
-    function setCreditLimit(uint32 merchant, uint96 micros) external override onlyRole(Role.Operator) {
+    function setCreditLimit(uint32 merchant, uint96 micros) external override onlyRole(Role.Operator) whileRunning {
         MerchantPosition position = _knownMerchant(merchant);
         bool covers = micros <= MAX_CREDIT_LIMIT && position.micros() >= -int256(uint256(micros));
         if (!covers) revert BadCreditLimit(merchant, micros, int96(position.micros()));
@@ -37,7 +37,12 @@ abstract contract Settlement is Registry {
     // ---------------------------------------------------------------- treasury
 
     /// @inheritdoc IClearingHouse
-    function deposit(uint32 merchant, uint96 micros, bytes32 bankRef) external override onlyRole(Role.Treasury) {
+    function deposit(uint32 merchant, uint96 micros, bytes32 bankRef)
+        external
+        override
+        onlyRole(Role.Treasury)
+        whileRunning
+    {
         MerchantPosition position = _knownMerchant(merchant);
         _useBankRef(micros, bankRef);
         int256 funds = settlementFunds + int256(uint256(micros));
@@ -50,7 +55,12 @@ abstract contract Settlement is Registry {
     }
 
     /// @inheritdoc IClearingHouse
-    function withdraw(uint32 merchant, uint96 micros, bytes32 bankRef) external override onlyRole(Role.Treasury) {
+    function withdraw(uint32 merchant, uint96 micros, bytes32 bankRef)
+        external
+        override
+        onlyRole(Role.Treasury)
+        whileRunning
+    {
         MerchantPosition position = _knownMerchant(merchant);
         _useBankRef(micros, bankRef);
         bool covers = position.micros() >= int256(uint256(micros));

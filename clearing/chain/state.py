@@ -39,6 +39,15 @@ class ProgramOnChain(NamedTuple):
     code: str
 
 
+class IssuanceCapOnChain(NamedTuple):
+    """The most points that a program issues in a network day (0: any number), and what counts from `next_day` on, if not 0."""
+
+    points: int
+    used_today: int
+    next_points: int
+    next_day: int
+
+
 class AgreementOnChain(NamedTuple):
     """The parties of an agreement (numbers of merchants) and its end in Unix seconds."""
 
@@ -108,6 +117,10 @@ class ContractState:
             return None
         merchant, paused, code, _name = self._ask("programOf", number)
         return ProgramOnChain(merchant, paused, word_text(bytes_of(code)))
+
+    def issuance_cap(self, number: int) -> IssuanceCapOnChain:
+        """The cap of the program with this number; none if there is no such program."""
+        return IssuanceCapOnChain(*self._ask("issuanceCapOf", number))
 
     def paused_programs(self) -> list[int]:
         """The numbers of the programs that are stopped."""

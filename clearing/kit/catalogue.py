@@ -452,6 +452,13 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "Make several movements of it, or agree on a higher `max_points`.",
         ),
         ProblemKind(
+            "over_issuance_cap",
+            (422,),
+            "The program's cap of the day is used up",
+            "The points do not fit into what is left of the program's `issuance_cap` for today.",
+            "Wait for the next day of the network, or ask the operator for a higher cap, which counts from the day after the next.",
+        ),
+        ProblemKind(
             "over_daily_cap",
             (422,),
             "The agreement's cap of the day is used up",
@@ -721,6 +728,13 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "Choose a later moment.",
         ),
         ProblemKind(
+            "replay_too_soon",
+            (429,),
+            "Events were sent again just now",
+            "Within a minute events are sent again five times to an endpoint, ten times to all of a merchant's.",
+            "Wait for the seconds in `Retry-After`. One replay can name up to 500 events.",
+        ),
+        ProblemKind(
             "too_many_streams",
             (429,),
             "Too many streams are open",
@@ -970,6 +984,13 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "Too much is waiting for the chain",
             "The chain takes fewer instructions than merchants hand in just now.",
             "Send it again, with the same `Idempotency-Key`, after the seconds in `Retry-After`.",
+        ),
+        ProblemKind(
+            "queue_share_full",
+            (429,),
+            "Your share of the queue is full",
+            "So many of your own instructions are waiting for the chain that fewer places are left for all others.",
+            "Send it again, with the same `Idempotency-Key`, after the seconds in `Retry-After`; others are not held up.",
         ),
         ProblemKind(
             "database_unavailable",

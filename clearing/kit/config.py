@@ -154,7 +154,7 @@ class Settings(BaseSettings):
     managed_deadline: int = 600
     """How far in the future the gateway sets the deadline of an order that it signs with a managed key."""
     queue_limit: int = Field(default=20_000, ge=1)
-    """With more instructions than this waiting for the chain, the gateway answers 503."""
+    """As many instructions may wait for the chain. Of them no merchant may have more than it leaves free for the others."""
 
     batch_max_instructions: int = Field(default=1_000, ge=1)
     batch_max_gas: int = Field(default=15_000_000, ge=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import structlog
 from sqlalchemy.orm import Session
@@ -23,6 +23,7 @@ from clearing.pipeline.outbox import NodeAnswers, Outbox
 from clearing.pipeline.repository import PendingWork, TransactionRepository
 from clearing.pipeline.reversal_proofs import ReversalProofs
 from clearing.pipeline.simulation import simulate
+from clearing.pipeline.turns import Turns
 from clearing.pipeline.unsent_orders import reject_too_large
 from tongdui.encoding import hex_of
 
@@ -46,6 +47,7 @@ class BatchSigner:
         self.capacity = BatchCapacity(settings)
         self.newest_seen: int | None = None
         """Id of the newest batch in a block that the capacity has learned from."""
+        self._turns = Turns()
         self._tried: set[int] = set()
         """Ids of batches that were tried out before they were sent, and of which nothing was learned yet."""
         self._max_gas: int | None = None
@@ -72,7 +74,8 @@ class BatchSigner:
                     return True
             if not orders:
                 return False
-            transaction = self._sign(session, orders, proofs.calldata(orders), answers)
+            transaction = self._sign(session, in_sequence(orders), proofs, answers)
+        self._turns.note(order.row for order in orders)
         self._outbox.note_signed(transaction)
         return True
 
@@ -119,13 +122,16 @@ class BatchSigner:
         return False
 
     def _next_orders(self, session: Session, proofs: ReversalProofs) -> list[QueuedOrder]:
-        """Accepted orders, oldest first, locked, as many as a batch takes."""
+        """Accepted orders whose turn it is, locked, as many as a batch takes."""
         repository = OrderProgressRepository(session)
-        queued = repository.take(self.capacity.limit)
+        queued = repository.take(self.capacity.limit, self._turns.ahead())
         covered = [order for order in queued if proofs.cover(order)]
         return self.capacity.choose(covered, self._gas(), repository.savings)
 
-    def _sign(self, session: Session, orders: Sequence[QueuedOrder], data: bytes, answers: NodeAnswers) -> Transaction:
+    def _sign(
+        self, session: Session, orders: Sequence[QueuedOrder], proofs: ReversalProofs, answers: NodeAnswers
+    ) -> Transaction:
+        data = proofs.calldata(orders)
         transaction = self._outbox.sign(session, "sequencer", data, self._gas(), answers, orders=len(orders))
         if self.capacity.careful:
             self._tried.add(transaction.id)
@@ -177,7 +183,7 @@ class BatchSigner:
         """As many of the orders as the chain will take in one batch, none while it takes no batch at all; and whether one was
         rejected instead, because it would not even fit alone."""
         while True:
-            error = self._simulated(proofs.calldata(orders))
+            error = self._simulated(proofs.calldata(in_sequence(orders)))
             if error is None:
                 return orders, False
             if not is_batch_too_large(error) or self._simulated(proofs.calldata([])) is not None:
@@ -197,3 +203,8 @@ class BatchSigner:
         """The contract is paused, or this key may not sequence: another batch would change nothing."""
         self._blocked_until = self._database.clock.monotonic() + _BLOCKED_PAUSE
         log.error("the contract refuses every batch", error=explanation_of(error))
+
+
+def in_sequence(orders: Iterable[QueuedOrder]) -> list[QueuedOrder]:
+    """The orders as a batch has them: as they were accepted. So a batch can be made again from its orders."""
+    return sorted(orders, key=lambda order: order.row.seq)

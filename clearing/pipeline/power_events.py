@@ -141,6 +141,17 @@ def _program_pause_changed(session: Session, _contract: str, arguments: Argument
     return _Change("program.pause_changed", program.id, before, after, program.merchant_number)
 
 
+def _cap_changed(session: Session, _contract: str, arguments: Arguments, undo: Arguments) -> _Change:
+    """A higher cap comes later: `issuance_cap` is the one of today."""
+    program = ProgramRepository(session).get_one(arguments["program"])
+    before = {
+        "issuance_cap": undo.get("issuance_cap"),
+        "next_issuance_cap": undo.get("next_issuance_cap") if undo.get("next_cap_day") else undo.get("issuance_cap"),
+    }
+    after = {"issuance_cap": program.issuance_cap, "next_issuance_cap": arguments["points"]}
+    return _Change("program.issuance_cap_changed", program.id, before, after, program.merchant_number)
+
+
 def _limit_changed(session: Session, _contract: str, arguments: Arguments, undo: Arguments) -> _Change:
     merchant = MerchantRepository(session).get_one(arguments["merchant"])
     before = {"credit_limit_micros": undo.get("credit_limit")}
@@ -161,6 +172,7 @@ _CHANGES: Mapping[str, Callable[[Session, str, Arguments, Arguments], _Change]] 
     "MerchantStatusChanged": _status_changed,
     "SignerChanged": _signer_changed,
     "ProgramPauseChanged": _program_pause_changed,
+    "IssuanceCapChanged": _cap_changed,
     "CreditLimitChanged": _limit_changed,
 }
 REQUESTS: Mapping[str, Sequence[str]] = {
@@ -181,6 +193,7 @@ REQUESTS: Mapping[str, Sequence[str]] = {
         "merchant.signer_change_requested",
     ),
     "program.pause_changed": ("program.pause_requested", "program.resumption_requested"),
+    "program.issuance_cap_changed": ("program.issuance_cap_requested",),
     "merchant.credit_limit_changed": (),
 }
 """The events of those who are about to send it with a key of their own."""

@@ -35,6 +35,10 @@ SIGNING_ROLES = ("operator", "treasury")
 _CALLS_A_STEP = 20
 _MISSING_ROLE = "MissingRole"
 """The contract's error for a key that lacks the role."""
+_PAUSED = "EnforcedPause"
+"""The contract's error for a call that waits until the network runs again."""
+_DURING_A_PAUSE = ("revokeSigner", "setIssuanceCap", "setMerchantStatus", "setProgramPaused", "terminateAgreement")
+"""What may go on while the network is paused, because it can take something away."""
 
 
 def leadership_of(role: str) -> str:
@@ -54,6 +58,8 @@ class CallSigner:
         self._keys = keys
         self._roles = roles
         self._outbox = Outbox(database, client, settings, keys, roles)
+        self._is_paused = False
+        """Whether the network was paused when a call was last tried out."""
 
     def step(self) -> bool:
         """Signs pending calls and sends what is due. False when there was nothing to do."""
@@ -77,18 +83,21 @@ class CallSigner:
         """Stores the pending calls as signed transactions, oldest first. False when there was nothing to do.
 
         A call behind another one, be it another role's, cannot be tried out, because it may build on that one. So only the first of
-        all is tried out, and a call that has reverted before waits until it is the first.
+        all is tried out, and a call that has reverted before waits until it is the first. While the network is paused, what the
+        contract refuses for that waits, and what takes something away goes past it.
         """
         with self._database.reading() as session:
             calls = CallRepository(session)
-            pending = calls.pending(self._roles, _CALLS_A_STEP)
-            first = None if TransactionRepository(session).any_call_unmined() else calls.first_pending()
-        if not pending:
+            pending, first = calls.pending(self._roles, _CALLS_A_STEP), calls.first_pending()
+            is_calm = not TransactionRepository(session).any_call_unmined()
+        if not pending or (self._is_paused and not is_calm):
             return False
         # The node is asked before the transaction begins. Only this signer's own failures change a pending call of its roles.
         tried = pending[0]
-        is_first = tried.id == first
-        verdict = self._refusal(tried) if is_first else None
+        verdict = self._refusal(tried) if is_calm else None
+        if self._waits_for_end_of_pause(verdict):
+            return self._sign_during_pause()
+        is_first = is_calm and tried.id == first
         answers = {role: self._outbox.ask_node(role) for role in {call.role for call in pending}}
         with self._database.session.begin() as session:
             signed = 0
@@ -108,6 +117,26 @@ class CallSigner:
                 self._sign(session, call, answers[call.role])
                 signed += 1
         return signed > 0
+
+    def _waits_for_end_of_pause(self, verdict: str | None) -> bool:
+        is_paused = verdict is not None and verdict.startswith(_PAUSED)
+        if is_paused != self._is_paused:
+            log.warning("calls wait while the contract is paused" if is_paused else "calls wait no more")
+        self._is_paused = is_paused
+        return is_paused
+
+    def _sign_during_pause(self) -> bool:
+        """Stores the first call that the contract takes although it is paused. No refusal is final now: the call may build on one
+        that waits."""
+        with self._database.reading() as session:
+            pending = CallRepository(session).pending(self._roles, _CALLS_A_STEP, _DURING_A_PAUSE)
+        tried = next((call for call in pending if self._refusal(call) is None), None)
+        if tried is None:
+            return False
+        answers = self._outbox.ask_node(tried.role)
+        with self._database.session.begin() as session:
+            self._sign(session, CallRepository(session).get_one(tried.id), answers)
+        return True
 
     def _sign(self, session: Session, call: Call, answers: NodeAnswers) -> None:
         data = encode_call(call.function, call.arguments)

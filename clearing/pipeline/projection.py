@@ -75,8 +75,8 @@ def project_block(session: Session, block: BlockData, network: NetworkIdentity) 
     session.add(
         Block(number=block.number, hash=block.hash, parent_hash=block.parent_hash, timestamp=block.timestamp, day=day)
     )
-    failed_calls, reverted = settle_transactions(session, block.receipts)
     content = sort_logs(block)
+    failed_calls, reverted = settle_transactions(session, block.receipts, [event.name for _, event in content.rare])
     for quarantined in content.quarantined:
         quarantine_event(session, quarantined)
     registered = _apply_registrations(session, block.number, day, content.rare)

@@ -14,6 +14,8 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy.orm import Session
 
 from clearing.kit.ids import new_id
+from clearing.ledger.activity.repository import ActivityRepository
+from clearing.ledger.journal.repository import BlockRepository
 from clearing.ledger.settlement.events import record_bank_movement
 from clearing.ledger.settlement.models import BankMovement, BankMovementState
 from clearing.ledger.settlement.repository import BankMovementRepository, PositionRepository
@@ -209,6 +211,34 @@ def _pause_reverted(session: Session, arguments: Arguments, undo: Arguments) -> 
     ProgramRepository(session).get_one(arguments["program"]).status = ProgramStatus(undo["status"])
 
 
+_CAP = ("issuance_cap", "next_issuance_cap", "next_cap_day", "uncapped_day", "uncapped_points")
+"""What a change of a cap changes."""
+
+
+def _cap_changed(session: Session, arguments: Arguments) -> Arguments:
+    """A cap counts at once if its first day is the block's, and later otherwise. What was issued on the day of a first cap, but
+    before it, does not count."""
+    program = ProgramRepository(session).get_one(arguments["program"])
+    undo = {name: getattr(program, name) for name in _CAP}
+    block = BlockRepository(session).last()
+    day = block.day if block is not None else arguments["fromDay"]
+    if arguments["fromDay"] > day:
+        program.issuance_cap = program.cap_on(day)
+        program.next_issuance_cap, program.next_cap_day = arguments["points"], arguments["fromDay"]
+        return undo
+    if not program.issuance_cap:
+        issued = ActivityRepository(session).issued_on(program.merchant_number, program.number, day)
+        program.uncapped_day, program.uncapped_points = day, issued
+    program.issuance_cap, program.next_issuance_cap, program.next_cap_day = arguments["points"], 0, None
+    return undo
+
+
+def _cap_reverted(session: Session, arguments: Arguments, undo: Arguments) -> None:
+    program = ProgramRepository(session).get_one(arguments["program"])
+    for name in _CAP:
+        setattr(program, name, undo[name])
+
+
 # -------------------------------------------------------------------- agreements
 
 
@@ -328,6 +358,7 @@ _REGISTRATIONS = {
     "SignerChanged": Handler(_signer_changed, _signer_reverted),
     "ProgramRegistered": Handler(_program_registered, _program_unregistered),
     "ProgramPauseChanged": Handler(_pause_changed, _pause_reverted),
+    "IssuanceCapChanged": Handler(_cap_changed, _cap_reverted),
     "AgreementRegistered": Handler(_agreement_registered, _agreement_unregistered),
     "AgreementEnds": Handler(_agreement_ends, _agreement_end_reverted),
 }
@@ -338,6 +369,7 @@ _TABLES = {
     "SignerChanged": 1,
     "ProgramRegistered": 2,
     "ProgramPauseChanged": 2,
+    "IssuanceCapChanged": 2,
     "AgreementRegistered": 3,
     "AgreementEnds": 3,
 }

@@ -27,6 +27,8 @@ EVENTS: Mapping[str, Text] = {
     "program.pause_requested": lazy("Program paused"),
     "program.resumption_requested": lazy("Program resumed"),
     "program.pause_changed": lazy("Program paused or resumed on the chain"),
+    "program.issuance_cap_requested": lazy("Cap of a program's issues changed"),
+    "program.issuance_cap_changed": lazy("Cap of a program's issues changed on the chain"),
     "contract.pause_requested": lazy("Contract paused"),
     "contract.paused": lazy("Contract paused on the chain"),
     "contract.resume_requested": lazy("Contract resumed"),

@@ -65,6 +65,7 @@ def _sentences(offer: Offer) -> dict[str, tuple[str, str]]:
             _("The merchant that pays for these points cannot pay so much at the moment. Take another payment."),
         ),
         "over_daily_cap": ("points", _("So many points can be taken no more today. Take fewer, or another payment.")),
+        "over_issuance_cap": ("points", _("So many points can be given no more today.")),
         "duplicate_reference": ("reference", _("This document number was used already. Was it done before?")),
     }
 

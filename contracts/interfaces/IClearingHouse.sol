@@ -54,7 +54,9 @@ enum Reason {
     NotGiver, // only the merchant that gives value back may reverse
     OverReversal, // more points than are left of the original
     // the whole order, again
-    EmptyOrder // the order has no instructions
+    EmptyOrder, // the order has no instructions
+    // issue, again
+    OverIssuanceCap // the program would issue more than its cap of the day
 }
 
 /// @notice What an address of the network's operator may do. The owner (admin) grants roles and holds none by itself.
@@ -62,12 +64,12 @@ enum Role {
     Operator, // onboards merchants, programs and agreements; sets limits
     Sequencer, // executes batches
     Treasury, // books money at the settlement bank
-    Pauser // stops and restarts programs and the network
+    Pauser // stops and restarts programs and the network; nobody's second role
 }
 
 /// @notice The life of a merchant. Nobody starts new business with a suspended merchant, nor does it, but what it owes stays payable:
-/// it redeems, expires and reverses, reversals of other merchants pay it back, and it deposits and withdraws. A closed merchant signs
-/// nothing more. Its points stay where they are. Its position need not be zero and is still paid in and out.
+/// it redeems, expires and reverses, reversals of other merchants pay it back, and it deposits and withdraws. It may end agreements and
+/// change its keys. A closed merchant signs nothing more: no orders, terms, terminations and keys, and nobody gives it a key. Its points stay where they are. Its position need not be zero and is still paid in and out.
 enum MerchantStatus {
     None,
     Active,
@@ -194,7 +196,7 @@ struct Evidence {
 ///
 /// The owner grants the roles and recovers a merchant that lost all its keys. Ownership moves in two steps and cannot be renounced.
 /// OPERATOR onboards merchants, programs and agreements; SEQUENCER executes batches; TREASURY books money at the settlement bank;
-/// PAUSER stops a program or the network.
+/// PAUSER stops a program or the network. Somebody else holds each role, so that no single key moves money or undoes a stop.
 interface IClearingHouse {
     // ---------------------------------------------------------------- events: registry
 
@@ -213,6 +215,9 @@ interface IClearingHouse {
     event ProgramRegistered(uint32 indexed program, uint32 indexed merchant, bytes32 code, bytes32 name);
     /// @notice A program was stopped or restarted.
     event ProgramPauseChanged(uint32 indexed program, bool paused);
+    /// @notice From network day `fromDay` on, a program issues at most `points` a day, or as many as it likes if they are 0. That is today
+    /// for a lower cap, which also calls off a higher one that was to come.
+    event IssuanceCapChanged(uint32 indexed program, uint64 points, uint32 fromDay);
 
     // ---------------------------------------------------------------- events: agreements
 
@@ -262,6 +267,8 @@ interface IClearingHouse {
     error OwnerNeeded();
     /// @notice No merchant has this number.
     error UnknownMerchant(uint32 merchant);
+    /// @notice The merchant is closed, or must be active for this.
+    error MerchantInactive(uint32 merchant, MerchantStatus status);
     /// @notice No program has this number.
     error UnknownProgram(uint32 program);
     /// @notice `given` is not the next free number. The caller gives the id, so that a repeated registration fails instead of making a
@@ -329,8 +336,8 @@ interface IClearingHouse {
     /// key belongs to the merchant.
     function registerMerchant(uint32 id, bytes32 name, address key, uint96 creditLimitMicros) external;
 
-    /// @notice Suspends a merchant, makes it active again, or closes it for good. A merchant can be closed whatever its position is,
-    /// because insolvent merchants leave too. Role: OPERATOR.
+    /// @notice Suspends a merchant, makes it active again (not while the network is paused), or closes it for good. A merchant can be
+    /// closed whatever its position is, because insolvent merchants leave too. Role: OPERATOR.
     function setMerchantStatus(uint32 merchant, MerchantStatus status) external;
 
     /// @notice Adds a key to a merchant or moves a key's window, on the signature of one of the merchant's live keys. Anyone may send it.
@@ -341,18 +348,27 @@ interface IClearingHouse {
     /// @notice Ends a key's window early, for example because the key was stolen. It can only shorten the window. Role: OPERATOR.
     function revokeSigner(address key, uint40 validUntil) external;
 
-    /// @notice Gives a new key to a merchant that lost all its keys. Every auditor can see it. Role: owner.
+    /// @notice Gives a new key to a merchant that lost all its keys and is not closed. Every auditor can see it. Role: owner.
     function recoverSigner(uint32 merchant, address key) external;
 
-    /// @notice Registers program `id` (the next free number) of `merchant`. Role: OPERATOR.
+    /// @notice Registers program `id` (the next free number) of `merchant`, which is active. Role: OPERATOR.
     /// @param code The program's code, such as `FUEL`: UTF-8, padded with zeros.
     /// @param name The program's name: UTF-8, padded with zeros.
     function registerProgram(uint32 id, uint32 merchant, bytes32 code, bytes32 name) external;
 
+    /// @notice Sets the most points that a program may issue in a network day, or 0 for any number. A lower cap counts at once, and calls
+    /// off a higher one that was to come. A higher cap, or none after one, counts from the day after the next: time in which whoever
+    /// watches the network can object, because no single stolen key may lift a cap unseen. What is issued while there is a cap counts in
+    /// its day, and a reversal gives nothing back. Role: OPERATOR.
+    function setIssuanceCap(uint32 program, uint64 points) external;
+
     /// @notice Stops or restarts every movement of a program. Role: PAUSER.
     function setProgramPaused(uint32 program, bool paused) external;
 
-    /// @notice Stops the network: no batch is executed. Role: PAUSER.
+    /// @notice Stops the network: no batch is executed, no money is booked, and nobody gets more to do or to spend: no merchants, programs,
+    /// agreements and keys, no limits, no merchant that is active again, no higher caps. What takes something away goes on, and so does
+    /// what the owner repairs: roles, ownership, suspended and closed merchants, revoked and recovered keys, ends of agreements, stopped
+    /// programs, lower caps. Role: PAUSER.
     function pause() external;
 
     /// @notice Restarts the network. Role: PAUSER.
@@ -360,8 +376,8 @@ interface IClearingHouse {
 
     // ---------------------------------------------------------------- agreements
 
-    /// @notice Registers terms that both merchants signed, as agreement `id` (the next free number). If they supersede an agreement,
-    /// it ends after the grace. The same signed terms can be registered only once. Role: OPERATOR.
+    /// @notice Registers terms that both merchants, which are active, signed, as agreement `id` (the next free number). If they supersede
+    /// an agreement, it ends after the grace. The same signed terms can be registered only once. Role: OPERATOR.
     function registerAgreement(
         uint32 id,
         AgreementTerms calldata terms,

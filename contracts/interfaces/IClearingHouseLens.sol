@@ -27,6 +27,13 @@ interface IClearingHouseLens {
     /// @notice A program's merchant, pause, code and name, or zeros if no program has this number.
     function programOf(uint32 program) external view returns (uint32 merchant, bool paused, bytes32 code, bytes32 name);
 
+    /// @notice The most points that a program may issue in a network day, or 0 for any number; how many it has issued today under the
+    /// cap; and, unless `nextDay` is 0, what counts from that day on. Zeros if no program has this number.
+    function issuanceCapOf(uint32 program)
+        external
+        view
+        returns (uint64 points, uint64 usedToday, uint64 nextPoints, uint32 nextDay);
+
     // ---------------------------------------------------------------- agreements
 
     // Both revert with `UnknownAgreement` if no agreement has the number.

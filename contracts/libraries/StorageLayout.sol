@@ -9,13 +9,13 @@ import {BalancePageLib} from "../types/BalancePage.sol";
 ///      slot                what                 how many slots
 ///     +-------------------+--------------------+-----------------------------------------------------------------------+
 ///     | 2                 | merchants          | 2^32, one for each: `MerchantPosition`                                |
-///     | 2 + 2^32          | programs           | 5 * 2^32, five for each: minted, burnt, voided (`ProgramSide`), code, |
-///     |                   |                    | name                                                                  |
-///     | 2 + 6 * 2^32      | signer keys        | a mapping from the key; see below                                     |
-///     | 3 + 6 * 2^32      | nonces             | a mapping from `merchant << 40 | nonce >> 8`; a bit for each nonce    |
-///     | 6 + 6 * 2^32      | agreements         | 3 * 2^32, three for each: `AgreementRoute`, `AgreementPrice`,         |
+///     | 2 + 2^32          | programs           | 6 * 2^32, six for each: minted, burnt, voided (`ProgramSide`), code,  |
+///     |                   |                    | name, `IssuanceCap`                                                   |
+///     | 2 + 7 * 2^32      | signer keys        | a mapping from the key; see below                                     |
+///     | 3 + 7 * 2^32      | nonces             | a mapping from `merchant << 40 | nonce >> 8`; a bit for each nonce    |
+///     | 6 + 7 * 2^32      | agreements         | 3 * 2^32, three for each: `AgreementRoute`, `AgreementPrice`,         |
 ///     |                   |                    | `AgreementParties`                                                    |
-///     | 8 + 9 * 2^32      | balances           | a mapping from `page << 160 | member`: `BalancePage`                  |
+///     | 8 + 10 * 2^32     | balances           | a mapping from `page << 160 | member`: `BalancePage`                  |
 ///     +-------------------+--------------------+-----------------------------------------------------------------------+
 ///
 ///      a signer key
@@ -29,19 +29,19 @@ import {BalancePageLib} from "../types/BalancePage.sol";
 library StorageLayout {
     uint256 private constant MERCHANTS = 2;
     uint256 private constant PROGRAMS = 2 + 2 ** 32;
-    uint256 private constant SIGNERS = 2 + 6 * 2 ** 32;
-    uint256 private constant NONCES = 3 + 6 * 2 ** 32;
-    uint256 private constant AGREEMENTS = 6 + 6 * 2 ** 32;
-    uint256 private constant BALANCES = 8 + 9 * 2 ** 32;
+    uint256 private constant SIGNERS = 2 + 7 * 2 ** 32;
+    uint256 private constant NONCES = 3 + 7 * 2 ** 32;
+    uint256 private constant AGREEMENTS = 6 + 7 * 2 ** 32;
+    uint256 private constant BALANCES = 8 + 10 * 2 ** 32;
 
     /// @notice The slot of a merchant.
     function ofMerchant(uint32 merchant) internal pure returns (uint256) {
         return MERCHANTS + merchant;
     }
 
-    /// @notice The first of a program's five slots.
+    /// @notice The first of a program's six slots.
     function ofProgram(uint32 program) internal pure returns (uint256) {
-        return PROGRAMS + 5 * uint256(program);
+        return PROGRAMS + 6 * uint256(program);
     }
 
     /// @notice The slot of a signer key.

@@ -11,7 +11,7 @@ contract InvariantsTest is Test {
 
     function setUp() public {
         handler = Handler(deployCode("Handler.sol:Handler"));
-        bytes4[] memory actions = new bytes4[](16);
+        bytes4[] memory actions = new bytes4[](17);
         for (uint256 i = 0; i < 5; ++i) {
             actions[i] = Handler.trade.selector; // a third of all actions
         }
@@ -26,6 +26,7 @@ contract InvariantsTest is Test {
         actions[13] = Handler.renew.selector;
         actions[14] = Handler.emptyTheBank.selector;
         actions[15] = Handler.undoneByTarget.selector;
+        actions[16] = Handler.changeCap.selector;
         targetSelector(FuzzSelector(address(handler), actions));
         targetContract(address(handler));
     }
@@ -33,6 +34,7 @@ contract InvariantsTest is Test {
     /// @dev One function, because each invariant function would have a campaign of its own.
     function invariant_TheStateAddsUp() public view {
         handler.checkProgramsAddUp();
+        handler.checkIssuesKeepToTheirCaps();
         handler.checkPositionsSumToTheFunds();
         handler.checkSettlementFundsAreNeverNegative();
         handler.checkNoPositionIsBelowItsLimit();
@@ -61,6 +63,7 @@ contract InvariantsTest is Test {
             else handler.waitFor(uint32(seed >> 8));
             if (i % 50 == 0) handler.renew(seed);
             if (i % 50 == 25) handler.pauseTheNetworkForAMoment();
+            if (i % 50 == 30) handler.changeCap(uint32(seed >> 8), uint64(seed >> 40));
             if (i % 50 == 40) handler.emptyTheBank();
             if (i % 50 == 10) handler.undoneByTarget(seed);
             if (i % 200 == 199) invariant_TheStateAddsUp();

@@ -79,6 +79,8 @@ contract RegistryTest is Network {
         house.setCreditLimit(GAS_STATION, 0);
         _expectMissingRole(Role.Operator, stranger);
         house.registerAgreement(8, terms, "", "");
+        _expectMissingRole(Role.Operator, stranger);
+        house.setIssuanceCap(FUEL, 1);
         _expectMissingRole(Role.Pauser, stranger);
         house.setProgramPaused(FUEL, true);
         _expectMissingRole(Role.Pauser, stranger);
@@ -177,6 +179,8 @@ contract RegistryTest is Network {
         house.registerProgram(7, 5, "X", "X");
         vm.expectRevert(unknown);
         house.setCreditLimit(5, 1);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.UnknownProgram.selector, 7));
+        house.setIssuanceCap(7, 1);
         vm.startPrank(treasury);
         vm.expectRevert(unknown);
         house.deposit(5, 1, "ref");
@@ -449,15 +453,5 @@ contract RegistryTest is Network {
         house.pause();
         house.unpause();
         assertFalse(network.paused());
-    }
-
-    function test_MoneyAndKeysMoveWhileTheNetworkIsPaused() public {
-        vm.prank(pauser);
-        house.pause();
-        _deposit(CINEMA, 1);
-        _withdraw(CINEMA, 1);
-        _changeSigner(CINEMA, BOBS_KEY, 0, FOREVER, keyOf[CINEMA]);
-        (uint32 merchant,,) = lens.signerOf(bob);
-        assertEq(merchant, CINEMA);
     }
 }

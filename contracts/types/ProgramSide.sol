@@ -3,10 +3,10 @@ pragma solidity 0.8.37;
 
 /// @notice One side of a program: its merchant, whether it is paused, and three totals over its whole life.
 ///
-///      255     192 191     128 127      64 63   34    33       32    31        0
-///     +-----------+-----------+-----------+-------+--------+-------+----------+
-///     |  lane 2   |  lane 1   |  lane 0   |   0   | paused | known | merchant |
-///     +-----------+-----------+-----------+-------+--------+-------+----------+
+///      255     192 191     128 127      64 63   35    34       33       32    31        0
+///     +-----------+-----------+-----------+-------+--------+--------+-------+----------+
+///     |  lane 2   |  lane 1   |  lane 0   |   0   | capped | paused | known | merchant |
+///     +-----------+-----------+-----------+-------+--------+--------+-------+----------+
 ///
 ///     side        lane 0       lane 1        lane 2
 ///     minted      restored     exchangedIn   all points ever minted
@@ -14,7 +14,8 @@ pragma solidity 0.8.37;
 ///     voided      expired      revoked       -
 ///
 /// The minted and the burnt side both carry the merchant and the flags, so that a movement reads and writes one word. The
-/// voided side carries its totals only.
+/// voided side carries its totals only. `capped`, on the minted side alone, says that the program has an `IssuanceCap`: without
+/// one, an issue does not look for it.
 type ProgramSide is uint256;
 
 using ProgramSideLib for ProgramSide global;
@@ -35,6 +36,7 @@ library ProgramSideLib {
 
     uint256 private constant KNOWN = 1 << 32;
     uint256 private constant PAUSED = 1 << 33;
+    uint256 private constant CAPPED = 1 << 34;
 
     /// @notice A side of a new program, with nothing in its lanes.
     function pack(uint256 merchant_) internal pure returns (ProgramSide) {
@@ -47,7 +49,7 @@ library ProgramSideLib {
 
     /// @notice Whether the program exists, belongs to `merchant_` and is not paused.
     function isOpenTo(ProgramSide side, uint256 merchant_) internal pure returns (bool) {
-        return ProgramSide.unwrap(side) & type(uint64).max == KNOWN | merchant_;
+        return ProgramSide.unwrap(side) & (type(uint64).max ^ CAPPED) == KNOWN | merchant_;
     }
 
     /// @notice Whether the program exists and belongs to `merchant_`.
@@ -57,6 +59,10 @@ library ProgramSideLib {
 
     function paused(ProgramSide side) internal pure returns (bool) {
         return ProgramSide.unwrap(side) & PAUSED != 0;
+    }
+
+    function capped(ProgramSide side) internal pure returns (bool) {
+        return ProgramSide.unwrap(side) & CAPPED != 0;
     }
 
     /// @notice The total in `lane`. A lane is named by its lowest bit, as in the constants above.
@@ -90,5 +96,10 @@ library ProgramSideLib {
     function withPaused(ProgramSide side, bool paused_) internal pure returns (ProgramSide) {
         uint256 others = ProgramSide.unwrap(side) & ~PAUSED;
         return ProgramSide.wrap(paused_ ? others | PAUSED : others);
+    }
+
+    function withCapped(ProgramSide side, bool capped_) internal pure returns (ProgramSide) {
+        uint256 others = ProgramSide.unwrap(side) & ~CAPPED;
+        return ProgramSide.wrap(capped_ ? others | CAPPED : others);
     }
 }

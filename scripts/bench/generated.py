@@ -502,8 +502,10 @@ _AROUND: Statements = (
     ),
     (
         """
-        INSERT INTO webhook_endpoints (id, merchant_number, url, description, types, secret, state, after_seq, failures, created_at)
-        SELECT made_id('whe', n), n, 'https://example.com/' || n, '', made_json('[]'), '{}', 'enabled', 0, 0, made_moment(:start:)
+        INSERT INTO webhook_endpoints
+            (id, merchant_number, url, description, types, secret, state, after_seq, failures, replays, created_at)
+        SELECT made_id('whe', n), n, 'https://example.com/' || n, '', made_json('[]'), '{}', 'enabled', 0, 0, 0,
+            made_moment(:start:)
         FROM NUMBERS
         """,
         "1..3",

@@ -117,6 +117,11 @@ class Program(Model):
     name: str
     status: str
     default_lifetime_days: int | None = None
+    issuance_cap: int | None = None
+    """The most points that it issues in a network day; None: any number."""
+    next_issuance_cap: int | None = None
+    """What counts in its place from `next_issuance_cap_from` on, unless that is None."""
+    next_issuance_cap_from: date | None = None
     created_at: datetime | None = None
 
     @property

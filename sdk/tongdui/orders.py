@@ -86,6 +86,7 @@ class Reason(IntEnum):
     NOT_GIVER = 27
     OVER_REVERSAL = 28
     EMPTY_ORDER = 29
+    OVER_ISSUANCE_CAP = 30
 
     @property
     def code(self) -> str:

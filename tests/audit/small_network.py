@@ -35,6 +35,7 @@ def found(url: str) -> Twins:
     endow(twins, [4_000] * 6)
     twins.call(twins.treasury, "deposit", MARKET, 50_000_000, BANK_REFERENCE)
     twins.call(twins.treasury, "withdraw", MARKET, 20_000_000, keccak256(b"another transfer"))
+    assert twins.call(twins.operator, "set_issuance_cap", 1, 6_000) is None
     _trade(twins)
     twins.now += DAY
     _trade(twins)
@@ -84,6 +85,8 @@ def _govern(twins: Twins) -> None:
         (twins.operator, "set_merchant_status", CARWASH, Status.SUSPENDED),
         (twins.operator, "register_merchant", 5, text_word("洗车"), address(5), 0),
         (twins.pauser, "set_program_paused", 6, True),
+        (twins.operator, "set_issuance_cap", 1, 5_000),
+        (twins.operator, "set_issuance_cap", 1, 9_000),
         (twins.admin, "set_role", 3, twins.stranger, True),
         (twins.admin, "set_role", 3, twins.stranger, False),
         (twins.admin, "transfer_ownership", twins.stranger),

@@ -83,6 +83,9 @@ class Stage:
     def status(self, merchant: int, status: Status) -> None:
         self.twins.call(self.twins.operator, "set_merchant_status", merchant, status)
 
+    def cap(self, points: int) -> None:
+        assert self.twins.call(self.twins.operator, "set_issuance_cap", 1, points) is None
+
     def pause(self, program: int) -> None:
         self.twins.call(self.twins.pauser, "set_program_paused", program, True)
 
@@ -283,6 +286,60 @@ def points_that_expire_today(s: Stage) -> Sequence[Reason]:
 
 
 # -------------------------------------------------------------------- exchange and spend
+
+
+@story(Reason.OVER_ISSUANCE_CAP)
+def one_point_more_than_the_days_cap(s: Stage) -> Sequence[Reason]:
+    s.cap(10)
+    return s.do(FUEL, issue(9), issue(1), issue(1))
+
+
+@story(Reason.OVER_ISSUANCE_CAP)
+def a_cap_that_is_to_be_lifted(s: Stage) -> Sequence[Reason]:
+    s.cap(10)
+    s.cap(0)
+    return s.do(FUEL, issue(11))
+
+
+@story(Reason.NONE)
+def a_cap_that_was_lifted(s: Stage) -> Sequence[Reason]:
+    s.cap(10)
+    s.cap(0)
+    s.twins.now += 2 * DAY
+    return s.do(FUEL, issue(11))
+
+
+@story(Reason.OVER_ISSUANCE_CAP)
+def a_higher_cap_that_was_called_off(s: Stage) -> Sequence[Reason]:
+    s.cap(10)
+    s.cap(20)
+    s.cap(9)
+    s.twins.now += 2 * DAY
+    return s.do(FUEL, issue(9), issue(1))
+
+
+@story(Reason.OVER_ISSUANCE_CAP)
+def what_was_taken_back_is_not_issued_again_that_day(s: Stage) -> Sequence[Reason]:
+    s.cap(10)
+    entry = s.post(FUEL, issue(10))
+    return s.do(FUEL, reverse(entry, 10), issue(1))
+
+
+@story(Reason.NONE)
+def the_next_day_has_a_cap_of_its_own(s: Stage) -> Sequence[Reason]:
+    s.cap(10)
+    s.post(FUEL, issue(10))
+    s.twins.now += DAY
+    return s.do(FUEL, issue(10))
+
+
+@story(Reason.ATOMIC_FAILED)
+def an_atomic_order_over_the_cap_uses_none_of_it(s: Stage) -> Sequence[Reason]:
+    s.cap(10)
+    atomic = s.order(FUEL, issue(6), issue(6), atomic=True)
+    assert s.send(atomic) == [Reason.OVER_ISSUANCE_CAP, Reason.ATOMIC_FAILED]
+    assert s.do(FUEL, issue(10)) == []
+    return [Reason.ATOMIC_FAILED]
 
 
 @story(Reason.WRONG_AGREEMENT)

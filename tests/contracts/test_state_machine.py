@@ -45,6 +45,7 @@ from tongdui.audit.model.clearing_house import FOREVER, MAX_CREDIT_LIMIT, Cleari
 from tongdui.audit.model.records import SignerChange, Status
 from tongdui.encoding import keccak256, word
 from tongdui.orders import (
+    UINT64_MAX,
     AgreementTerms,
     Kind,
     Reason,
@@ -68,6 +69,7 @@ CONVERSIONS = st.sampled_from([Kind.EXCHANGE, Kind.EXCHANGE, Kind.SPEND])
 some_merchant = st.sampled_from([*MERCHANTS, *MERCHANTS, *MERCHANTS, 0, 99])
 some_program = st.sampled_from([*PROGRAMS, *PROGRAMS, 0, 7])
 some_micros = st.one_of(st.integers(1, 50_000_000), st.sampled_from([0, 1, 2**95, 2**96 - 1]))
+some_cap = st.one_of(st.integers(1, 9_000), st.sampled_from([0, 0, 1, UINT64_MAX]))
 some_wait = st.sampled_from([1, 60, 3_600, 5 * 3_600, DAY, 3 * DAY, 12 * DAY])
 near = st.sampled_from([-DAY, -1, 0, 1, 2, 3_600, DAY, 5 * DAY])
 some_conversions = st.lists(orders(CONVERSIONS), min_size=1, max_size=5)
@@ -221,6 +223,11 @@ class Lives(RuleBasedStateMachine):
     def a_program_is_paused(self, program: int, paused: bool, stranger: bool) -> None:
         by = self.twins.stranger if stranger else self.twins.pauser
         self.twins.call(by, "set_program_paused", program, paused)
+
+    @rule(program=some_program, points=some_cap, stranger=rarely)
+    def a_program_gets_a_cap(self, program: int, points: int, stranger: bool) -> None:
+        by = self.twins.stranger if stranger else self.twins.operator
+        self.twins.call(by, "set_issuance_cap", program, points)
 
     @precondition(lambda self: self.model.today() % 2 == 0 or self._anything_stopped())
     @rule()

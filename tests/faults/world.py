@@ -638,7 +638,8 @@ def _deliver(harness: Harness, deliverer: Deliverer) -> None:
 def _is_undelivered(harness: Harness) -> bool:
     with harness.database.session.begin() as session:
         waiting = update(WebhookDelivery).where(WebhookDelivery.state == DeliveryState.PENDING)
-        due = session.execute(waiting.values(next_attempt_at=SYSTEM_CLOCK.now()).returning(WebhookDelivery.id)).all()
+        free = waiting.values(next_attempt_at=SYSTEM_CLOCK.now(), claimed_until=None)
+        due = session.execute(free.returning(WebhookDelivery.id)).all()
         reader = EventReader(session)
         cursor = reader.cursor(CURSOR)  # the fan-out waits some seconds for numbers that a crash left out
         return bool(due) or cursor is None or reader.newest() > cursor.seq

@@ -18,7 +18,7 @@ from clearing.parties.agreements.models import Agreement
 from clearing.parties.programs.models import Program, ProgramStatus
 from gateway.http.waiting import preferred_wait, prefers_minimal
 from tests.gateway.site import Party, Site, agree, later, logged, together
-from tongdui import Client, UnavailableError
+from tongdui import Client, RateLimitedError
 from tongdui.encoding import bytes_of
 from tongdui.receipts import Entry, root_of_proof
 
@@ -261,7 +261,7 @@ def test_a_full_queue_asks_the_client_to_retry(fresh_site: Site) -> None:
     body = {"program": "FULL", "member": member, "points": 1}
     fuel.post("/v1/issuances", body)
     response = fresh_site.call("POST", "/v1/issuances", body, caller=fuel.id, key="later")
-    assert (response.status_code, response.json()["code"]) == (503, "queue_full")
+    assert (response.status_code, response.json()["code"]) == (429, "queue_share_full")
     assert response.headers["content-type"] == "application/problem+json"
     assert int(response.headers["Retry-After"]) > 0
     fresh_site.settings.queue_limit = 100
@@ -281,7 +281,7 @@ def test_the_sdk_waits_for_its_turn_when_the_queue_is_full(fresh_site: Site) -> 
     caller = "key_" + fresh_site.keys[fuel.id].split("_")[1]
 
     def was_sent_away() -> bool:
-        return any((line.get("caller"), line.get("status")) == (caller, 503) for line in logged())
+        return any((line.get("caller"), line.get("status")) == (caller, 429) for line in logged())
 
     client = Client(url, fresh_site.keys[fuel.id], timeout=60, max_retries=30)
     with client, later(was_sent_away, make_room):
@@ -293,10 +293,10 @@ def test_the_sdk_waits_for_its_turn_when_the_queue_is_full(fresh_site: Site) -> 
     fresh_site.settings.queue_limit = 0
     with (
         Client(url, fresh_site.keys[fuel.id], timeout=60, max_retries=0) as client,
-        pytest.raises(UnavailableError) as refused,
+        pytest.raises(RateLimitedError) as refused,
     ):
         client.issuances.create(program="FULL", member=member, points=3)
-    assert (refused.value.code, refused.value.retry_after) == ("queue_full", 2)
+    assert (refused.value.code, refused.value.retry_after) == ("queue_share_full", 2)
 
 
 def test_of_fifty_requests_for_the_last_points_only_those_covered_succeed(

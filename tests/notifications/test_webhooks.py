@@ -9,13 +9,12 @@ import subprocess
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
@@ -23,7 +22,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from clearing.kit.clock import SYSTEM_CLOCK
 from clearing.kit.errors import InvalidRequest, NotFound
 from clearing.kit.events import gaps
-from clearing.kit.events.models import Event, EventCursor
+from clearing.kit.events.models import EventCursor
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.viewer import Viewer
 from clearing.notifications.webhooks import fanout
@@ -43,75 +42,9 @@ from clearing.notifications.webhooks.sending import (
     is_public,
 )
 from clearing.notifications.webhooks.service import WebhookService, check_url
-from clearing.parties.merchants.models import Merchant
-from tests.support.chainless import ChainlessNetwork
+from clearing.notifications.webhooks.slots import OF_ENDPOINT
+from tests.support.hooked import Hooked
 from tests.support.webhook_receiver import WebhookReceiver
-
-
-@pytest.fixture
-def receiver() -> Iterator[WebhookReceiver]:
-    with WebhookReceiver() as server:
-        yield server
-
-
-@pytest.fixture
-def hooked(chainless: ChainlessNetwork) -> Iterator[Hooked]:
-    hooked = Hooked(chainless)
-    yield hooked
-    hooked.deliverer.close()
-
-
-class Hooked:
-    """A network whose first merchant subscribes to events."""
-
-    def __init__(self, chainless: ChainlessNetwork) -> None:
-        self.chainless = chainless
-        self.settings = chainless.settings.model_copy(
-            update={"webhook_allow_local": True, "webhook_timeout": 20.0, "webhook_first_retry": 1e-6}
-        )
-        self.deliverer = Deliverer(chainless.database, self.settings, chainless.keyrings.webhook_secrets)
-
-    def endpoint(self, url: str, types: list[str] | None = None, merchant: int = 1) -> tuple[str, str]:
-        """A new endpoint; its id and its secret."""
-        with self.chainless.database.session.begin() as session:
-            service = WebhookService(session, keyring=self.chainless.keyrings.webhook_secrets, settings=self.settings)
-            endpoint, secret = service.create(
-                session.get_one(Merchant, merchant), url=url, types=types or ["test.*"], description="", actor="test"
-            )
-            return endpoint.id, secret
-
-    def record(self, subject: str, number: int = 0, kind: str = "test.happened", merchant: int = 1) -> str:
-        """An event; its id."""
-        with self.chainless.database.session.begin() as session:
-            EventRecorder(session).record(kind, subject, actor="test", merchants=[merchant], data={"number": number})
-            session.flush()
-            return session.scalars(select(Event.id).order_by(Event.seq.desc()).limit(1)).one()
-
-    def deliver(self, steps: int = 50) -> None:
-        """Steps until nothing is due."""
-        for _ in range(steps):
-            if not self.deliverer.step():
-                return
-        raise AssertionError("there is always something due")
-
-    def deliveries(self) -> list[WebhookDelivery]:
-        with self.chainless.database.session.begin() as session:
-            return list(session.scalars(select(WebhookDelivery).order_by(WebhookDelivery.event_seq)))
-
-    def stored(self, endpoint_id: str) -> WebhookEndpoint:
-        with self.chainless.database.session.begin() as session:
-            return session.get_one(WebhookEndpoint, endpoint_id)
-
-    def change(self, table: type[WebhookDelivery | WebhookEndpoint], **values: Any) -> None:
-        """Time passes, in the rows."""
-        with self.chainless.database.session.begin() as session:
-            for row in session.scalars(select(table)):
-                for name, value in values.items():
-                    setattr(row, name, value)
-
-    def events(self, kind: str) -> list[Event]:
-        with self.chainless.database.session.begin() as session:
-            return list(session.scalars(select(Event).where(Event.type == kind)))
 
 
 def test_an_event_arrives_signed_with_its_id_and_what_happened(hooked: Hooked, receiver: WebhookReceiver) -> None:
@@ -186,7 +119,7 @@ def test_a_crash_after_sending_sends_again_once_the_claim_runs_out(
         with pytest.raises(ConnectionError):
             hooked.deliverer.step()
     assert hooked.deliverer.step() == 0  # the claim of the dead process still holds
-    hooked.change(WebhookDelivery, next_attempt_at=SYSTEM_CLOCK.now())
+    hooked.change(WebhookDelivery, next_attempt_at=SYSTEM_CLOCK.now(), claimed_until=SYSTEM_CLOCK.now())
     hooked.deliver()
     assert [request.body["data"]["number"] for request in receiver.requests] == [1, 1, 2]
 
@@ -200,8 +133,7 @@ def test_what_one_server_answered_is_noted_though_another_one_makes_the_job_run_
         hooked.record(f"fast {number}")
     answer = threading.Event()
     receiver.reply = lambda request: 200 if request.body["subject"] != "slow" or answer.wait(60) else 500
-    attempted: list[int] = []
-    step = threading.Thread(target=lambda: attempted.append(hooked.deliverer.step()))
+    step = threading.Thread(target=hooked.deliver, args=(1_000,))
     step.start()
     try:
         while sum(delivery.state is DeliveryState.DELIVERED for delivery in hooked.deliveries()) < 3:
@@ -211,7 +143,7 @@ def test_what_one_server_answered_is_noted_though_another_one_makes_the_job_run_
     finally:
         answer.set()
         step.join()
-    assert attempted == [4]
+    assert len(receiver.requests) == 4
     assert {delivery.state for delivery in hooked.deliveries()} == {DeliveryState.DELIVERED}
 
 
@@ -224,8 +156,8 @@ def test_a_step_that_must_end_begins_nothing_more(
     answer = threading.Event()
     receiver.reply = lambda _: 200 if answer.wait(60) else 500
 
-    def told_to_end(*_: object) -> None:
-        while len(receiver.requests) < 16:
+    def told_to_end(*_: object, **__: object) -> None:
+        while len(receiver.requests) < OF_ENDPOINT:
             time.sleep(0.02)
         raise TimeoutError("the soft time limit")
 
@@ -235,7 +167,7 @@ def test_a_step_that_must_end_begins_nothing_more(
             hooked.deliverer.step()
     answer.set()
     hooked.deliverer.close()
-    assert len(receiver.requests) == 16
+    assert len(receiver.requests) == OF_ENDPOINT
 
 
 def test_a_subject_that_cannot_be_delivered_for_days_is_given_up_and_the_next_event_goes_on(
@@ -275,6 +207,7 @@ def test_an_endpoint_that_fails_for_days_is_disabled_with_an_event_and_resumes_w
         service = WebhookService(session, keyring=hooked.chainless.keyrings.webhook_secrets, settings=hooked.settings)
         found = service.visible(Viewer(1), endpoint)
         service.change(found, url=None, types=None, description=None, enabled=True, actor="test")
+    hooked.change(WebhookEndpoint, rests_until=None)
     hooked.deliver()
     assert [request.body["data"]["number"] for request in receiver.seen] == [1, 2]
 
@@ -411,9 +344,11 @@ def test_events_are_sent_again_by_name_or_since_a_moment(hooked: Hooked, receive
 
     assert replay(since=None, event_ids=[early[1]]) == 1
     hooked.deliver()
+    hooked.change(WebhookEndpoint, replays=0)
     assert replay(since=since, event_ids=[]) == 2
     hooked.deliver()
     assert [request.headers["webhook-id"] for request in receiver.requests] == [early[1], *late]
+    hooked.change(WebhookEndpoint, replays=0)
     with pytest.raises(NotFound):
         replay(since=None, event_ids=[hooked.record("b", merchant=2)])
 

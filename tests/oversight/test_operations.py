@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from clearing.kit.errors import Conflict, NotFound, Unavailable
+from clearing.kit.errors import Conflict, NotFound, RateLimited, Unavailable
 from clearing.kit.events.models import Event
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.journal.models import Entry
 from clearing.ledger.settlement.models import Position
+from clearing.ordering.orders.kinds.issue import IssueRequest
 from clearing.ordering.orders.models import OrderState
 from clearing.oversight.operations.service import OperationsService
 from tests.support.harness import Harness
@@ -84,17 +85,44 @@ def test_only_an_order_that_waits_for_a_batch_can_be_cancelled(harness: Harness)
     harness.check()
 
 
-def test_a_full_queue_refuses_orders_until_it_is_shorter(harness: Harness) -> None:
-    harness.settings.queue_limit = 3
+def test_a_merchant_whose_share_of_the_queue_is_full_waits_alone(harness: Harness) -> None:
+    """41 orders of one merchant made the gateway send everybody away."""
+    harness.settings.queue_limit = 200
     members = [harness.member() for _ in range(4)]
-    for member in members[:3]:
-        harness.issue(member, 1)
-    with pytest.raises(Unavailable, match="3 instructions are waiting") as refusal:
-        harness.issue(members[3], 1)
+
+    def issue(program: str) -> str:
+        requests = [IssueRequest(member=member, points=1, program=program) for member in members]
+        return harness.accept({"FUEL": 1, "CINE": 2}[program], requests)
+
+    for _ in range(25):
+        issue("FUEL")
+    with pytest.raises(
+        RateLimited, match="100 of your instructions are waiting for the chain, and 0 of others"
+    ) as full:
+        issue("FUEL")
+    assert (full.value.code, full.value.status) == ("queue_share_full", 429)
+    assert full.value.retry_after > 0
+    for _ in range(12):
+        issue("CINE")
+    with pytest.raises(RateLimited, match="48 of your instructions are waiting for the chain, and 100 of others"):
+        issue("CINE")
+    harness.settle()
+    issue("FUEL")
+    harness.settle()
+    harness.check()
+
+
+def test_a_queue_that_is_full_of_others_orders_is_no_fault_of_the_merchants(harness: Harness) -> None:
+    harness.settings.queue_limit = 3
+    harness.issue(harness.member(), 1)
+    harness.settings.queue_limit = 2
+    request = IssueRequest(member=harness.member(), points=1, program="CINE")
+    with pytest.raises(Unavailable, match="1 instructions are waiting for the chain") as refusal:
+        harness.accept(2, [request])
     assert (refusal.value.code, refusal.value.status) == ("queue_full", 503)
     assert refusal.value.retry_after > 0
     harness.settle()
-    harness.issue(members[3], 1)
+    harness.accept(2, [request])
     harness.settle()
     harness.check()
 

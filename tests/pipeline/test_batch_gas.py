@@ -123,7 +123,7 @@ def test_points_that_pending_orders_will_take_are_not_counted_on(harness: Harnes
     to_emptied, to_kept, exchanged = harness.issue(emptied, 1), harness.issue(kept, 1), harness.exchange(kept, 10)
     with harness.database.session.begin() as session:
         repository = OrderProgressRepository(session)
-        queue = repository.take(100)
+        queue = repository.take(100, {})
         by_seq = repository.savings(queue)
         found = {order.row.id: by_seq.get(order.row.seq, NOTHING_KNOWN) for order in queue}
     assert found[to_emptied] == NOTHING_KNOWN

@@ -25,6 +25,8 @@ class RebuiltState:
         self.keys: dict[str, tuple[int, int, int]] = {}
         self.programs: dict[int, list[Any]] = {}  # merchant, paused, code, name
         self.totals: dict[int, Counter[str]] = {}
+        self.caps: dict[int, tuple[int, int, int]] = {}  # points, what follows, from which day on
+        self.issued: Counter[tuple[int, int]] = Counter()  # under a cap, by (program, day)
         self.agreements: dict[int, list[Any]] = {}
         self.used: Counter[tuple[int, int]] = Counter()  # (agreement, day)
         self.day_of: dict[bytes, int] = {}  # by leaf
@@ -59,6 +61,10 @@ class RebuiltState:
             case "ProgramRegistered", (program, merchant, code, name):
                 self.programs[program] = [merchant, False, code, name]
                 self.totals[program] = Counter()
+                self.caps[program] = (0, 0, 0)
+            case "IssuanceCapChanged", (program, points, day):
+                now = self._cap(program, self.day)[0]
+                self.caps[program] = (points, 0, 0) if day == self.day else (now, points, day)
             case "ProgramPauseChanged", (program, paused):
                 self.programs[program][1] = paused
             case "Paused" | "Unpaused", _:
@@ -123,6 +129,7 @@ class RebuiltState:
         match e.kind:
             case Kind.ISSUE:
                 self._move(e.member, e.program, e.points, "issued")
+                self._count_issued(e.program, e.points)
             case Kind.REDEEM:
                 self._move(e.member, e.program, -e.points, "redeemed")
             case Kind.EXPIRE:
@@ -174,6 +181,19 @@ class RebuiltState:
         self.balances[member, program] += points
         self.totals[program][total] += abs(points)
 
+    def _count_issued(self, program: int, points: int) -> None:
+        if self.caps[program][0]:
+            self.issued[program, self.day] += points
+
+    def _cap(self, program: int, day: int) -> tuple[int, int, int]:
+        """Points that count on a day, what follows them, and from which day on."""
+        points, following, from_day = self.caps[program]
+        return (following, 0, 0) if 0 < from_day <= day else (points, following, from_day)
+
+    def _cap_seen(self, program: int, today: int) -> tuple[int, int, int, int]:
+        points, following, from_day = self._cap(program, today)
+        return points, self.issued[program, today], following, from_day
+
     def state(self, now: int) -> dict[str, Any]:
         """The same picture that the model and the chain give of themselves."""
         today = (now + self.utc_offset) // 86_400
@@ -184,6 +204,7 @@ class RebuiltState:
             "keys": self.keys,
             "programs": {n: tuple(p) for n, p in self.programs.items()},
             "totals": {n: tuple(t[name] for name in TOTALS) for n, t in self.totals.items()},
+            "caps": {n: self._cap_seen(n, today) for n in self.caps},
             "supplies": {n: created[n] - gone[n] for n in self.totals},
             "agreements": {n: tuple(a) for n, a in self.agreements.items()},
             "used today": {n: self.used[n, today] for n in self.agreements},

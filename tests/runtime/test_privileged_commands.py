@@ -608,6 +608,7 @@ _BY_COMMAND = {
     "pause": "contract pause",
     "unpause": "contract resume",
     "setProgramPaused": "program pause",
+    "setIssuanceCap": "program cap",
     "setRole": "role grant",
     "transferOwnership": "owner propose",
     "acceptOwnership": "owner accept",

@@ -16,10 +16,11 @@ class CallRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def pending(self, roles: Collection[str], limit: int) -> list[Call]:
-        """Calls of these roles that wait for a transaction, oldest first."""
-        query = select(Call).where(Call.state == CallState.PENDING, Call.role.in_(roles)).order_by(Call.id).limit(limit)
-        return list(self._session.scalars(query))
+    def pending(self, roles: Collection[str], limit: int, functions: Collection[str] | None = None) -> list[Call]:
+        """Calls of these roles that wait for a transaction, oldest first; only of these functions."""
+        query = select(Call).where(Call.state == CallState.PENDING, Call.role.in_(roles))
+        query = query if functions is None else query.where(Call.function.in_(functions))
+        return list(self._session.scalars(query.order_by(Call.id).limit(limit)))
 
     def any_pending(self, roles: Collection[str]) -> bool:
         """Whether there are any."""

@@ -14,6 +14,7 @@ from clearing.kit.in_list import in_list
 from clearing.kit.upsert import add_all
 from clearing.ledger.activity.models import EVER, EVERYONE, PLACE, DailyTotal, Place
 from clearing.ledger.activity.totals import Sums, TotalKey, Totals
+from tongdui.orders import Kind
 
 _KEY = [getattr(DailyTotal, name) for name in TotalKey._fields]
 _SUMS = [DailyTotal.entries, DailyTotal.points, DailyTotal.micros, DailyTotal.fees]
@@ -76,6 +77,17 @@ class ActivityRepository:
             DailyTotal.program == program,
         )
         return _read(self._session.execute(query))
+
+    def issued_on(self, merchant: int, program: int, day: int) -> int:
+        """The points that a merchant's program has issued on a network day."""
+        query = select(func.coalesce(func.sum(DailyTotal.points), 0)).where(
+            DailyTotal.merchant == merchant,
+            DailyTotal.counterparty == EVERYONE,
+            DailyTotal.day == day,
+            DailyTotal.program == program,
+            DailyTotal.kind == Kind.ISSUE,
+        )
+        return int(self._session.execute(query).scalar_one())
 
     def changes(self, merchant: int, first_day: int) -> dict[int, int]:
         """What each day from `first_day` on did to a merchant's position."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
@@ -77,6 +77,13 @@ class ChainEventRepository:
         """The rare events of a block, newest first."""
         query = select(ChainEvent).where(ChainEvent.block_number == block_number).order_by(ChainEvent.log_index.desc())
         return self._session.scalars(query).all()
+
+    def newest(self, names: Collection[str]) -> ChainEvent | None:
+        """The last event with one of these names."""
+        query = select(ChainEvent).where(ChainEvent.name.in_(names))
+        return self._session.scalar(
+            query.order_by(ChainEvent.block_number.desc(), ChainEvent.log_index.desc()).limit(1)
+        )
 
     def remove(self, event: ChainEvent) -> None:
         """Removes an event whose effect was taken back."""

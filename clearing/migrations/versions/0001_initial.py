@@ -998,6 +998,11 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("default_lifetime_days", sa.Integer(), nullable=True),
+        sa.Column("issuance_cap", Big(), nullable=False),
+        sa.Column("next_issuance_cap", Big(), nullable=False),
+        sa.Column("next_cap_day", sa.Integer(), nullable=True),
+        sa.Column("uncapped_day", sa.Integer(), nullable=True),
+        sa.Column("uncapped_points", Big(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.ForeignKeyConstraint(["merchant_number"], ["merchants.number"], name=op.f("programs_merchant_number_fkey")),
         sa.PrimaryKeyConstraint("number", name=op.f("programs_pkey")),
@@ -1185,6 +1190,8 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("failing_since", Instant(), nullable=True),
         sa.Column("rests_until", Instant(), nullable=True),
+        sa.Column("replays", sa.Integer(), nullable=False),
+        sa.Column("replays_since", Instant(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.ForeignKeyConstraint(
             ["merchant_number"], ["merchants.number"], name=op.f("webhook_endpoints_merchant_number_fkey")
@@ -1270,6 +1277,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("next_attempt_at", Instant(), nullable=False),
+        sa.Column("claimed_until", Instant(), nullable=True),
         sa.Column("status", sa.Integer(), nullable=True),
         sa.Column("answer", sa.String(length=1024), nullable=True),
         sa.Column("tries", sa.JSON(), server_default=sa.text("'[]'"), nullable=False),
@@ -1287,11 +1295,18 @@ def upgrade() -> None:
         sa.UniqueConstraint("endpoint_id", "event_seq", name="webhook_deliveries_endpoint_event_unique"),
     )
     with op.batch_alter_table("webhook_deliveries", schema=None) as batch_op:
+        batch_op.create_index(
+            "webhook_deliveries_claimed_index",
+            ["endpoint_id", "claimed_until"],
+            unique=False,
+            postgresql_where=sa.text("claimed_until IS NOT NULL"),
+            sqlite_where=sa.text("claimed_until IS NOT NULL"),
+        )
         batch_op.create_index(batch_op.f("webhook_deliveries_created_at_index"), ["created_at"], unique=False)
         batch_op.create_index(batch_op.f("webhook_deliveries_event_seq_index"), ["event_seq"], unique=False)
         batch_op.create_index(
             "webhook_deliveries_pending_due_index",
-            ["next_attempt_at"],
+            ["endpoint_id", "next_attempt_at"],
             unique=False,
             postgresql_where=sa.text("state = 'pending'"),
             sqlite_where=sa.text("state = 'pending'"),
@@ -1321,6 +1336,11 @@ def downgrade() -> None:
         )
         batch_op.drop_index(batch_op.f("webhook_deliveries_event_seq_index"))
         batch_op.drop_index(batch_op.f("webhook_deliveries_created_at_index"))
+        batch_op.drop_index(
+            "webhook_deliveries_claimed_index",
+            postgresql_where=sa.text("claimed_until IS NOT NULL"),
+            sqlite_where=sa.text("claimed_until IS NOT NULL"),
+        )
 
     op.drop_table("webhook_deliveries")
     with op.batch_alter_table("staff_sessions", schema=None) as batch_op:

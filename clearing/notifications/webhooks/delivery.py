@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from clearing.kit.database import Database
 from clearing.kit.events.models import Event
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.events.sources import make_data
+from clearing.kit.locks import lock_until_commit
 from clearing.kit.signing.keyring import Keyring
 from clearing.notifications.webhooks.fanout import fan_out, nothing_new
 from clearing.notifications.webhooks.models import DeliveryState, EndpointState, WebhookDelivery, WebhookEndpoint
@@ -23,13 +24,16 @@ from clearing.notifications.webhooks.payload import message_of
 from clearing.notifications.webhooks.repository import DeliveryRepository, EndpointRepository
 from clearing.notifications.webhooks.sending import ANSWER_BYTES, Answer, ForbiddenAddress, Sender, Undelivered
 from clearing.notifications.webhooks.service import seal_purpose
+from clearing.notifications.webhooks.slots import SLOTS, SLOTS_FOR_FAILING, fill
 
 log = structlog.get_logger(__name__)
 
-_THREADS = 16
-_CLAIM_LIMIT = 64
-_SAVE_INTERVAL = 0.5
-"""Seconds between saving answers: one slow server must not keep the others' answers waiting."""
+_LOOK_INTERVAL = 0.5
+"""So many seconds a step waits for an answer: meanwhile there may be something new."""
+_GATHER_SECONDS = 0.02
+"""After an answer, others may come within so many seconds: they are saved, and others begun, in one transaction."""
+_LEASE_SECONDS = 60
+"""A claim lasts so much longer than a request may take: the outcome may have to wait for the process's next step."""
 _SHOWN = 1_024
 """How much of the last answer a list of deliveries shows."""
 _TRIES_KEPT = 3
@@ -48,6 +52,8 @@ class _Attempt:
     secrets: tuple[bytes, ...]
     event: Event
     claimed_until: datetime
+    failing: bool
+    """Whether the endpoint's last attempt had failed."""
 
     @property
     def order(self) -> tuple[str, int]:
@@ -91,25 +97,29 @@ class Deliverer:
         self._settings = settings
         self._keyring = keyring
         self._sender = Sender(seconds=settings.webhook_timeout, allow_local=settings.webhook_allow_local)
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="webhook")
+        self._pool = ThreadPoolExecutor(SLOTS, thread_name_prefix="webhook")
+        self._running: dict[Future[_Outcome], _Attempt] = {}
+        """Requests on their way. A step that must end leaves them to the next one."""
 
     def close(self) -> None:
         """Waits until nothing is being sent any more."""
         self._pool.shutdown()
+        self._save_done()
 
     def step(self) -> int:
-        """Fans out new events and attempts some of the due deliveries. Returns how many; after 0 there is nothing left to do."""
+        """Fans out new events, fills the free slots with what is due, and saves what is answered within a moment. Returns how many
+        attempts it began or still waits for; after 0 there is nothing left to do.
+
+        What is still on its way is for the next step. So nobody waits for somebody else's server.
+        """
         self.fan_out()
         attempts = self._claimed()
-        waiting = {self._pool.submit(self._send, attempt) for attempt in attempts}
-        try:
-            while waiting:
-                done, waiting = wait(waiting, _SAVE_INTERVAL)
-                self._save_all([future.result() for future in done])
-        finally:
-            for future in waiting:  # the process must end: what was not sent yet is sent once its claim has run out
-                future.cancel()
-        return len(attempts)
+        self._running |= {self._pool.submit(self._send, attempt): attempt for attempt in attempts}
+        waiting = len(self._running)
+        wait(self._running, _LOOK_INTERVAL, return_when=FIRST_COMPLETED)
+        wait(self._running, _GATHER_SECONDS)
+        self._save_done()
+        return waiting
 
     def fan_out(self) -> None:
         """Makes deliveries of all new events, a limited number per transaction."""
@@ -124,14 +134,26 @@ class Deliverer:
     # ---------------------------------------------------------------- claim
 
     def _claimed(self) -> list[_Attempt]:
+        """Claims what goes into the free slots. One process at a time, because all of them count together."""
+        free = SLOTS - len(self._running)
         at = self._clock.now()
+        if not free:
+            return []
         with self._database.reading() as session:
-            if not DeliveryRepository(session).any_due(at):
+            if all(one.due_since is None for one in DeliveryRepository(session).candidates(at)):
                 return []
-        # Longer than this step can take even if every attempt times out, one set of threads after the other.
-        lease = timedelta(seconds=self._settings.webhook_timeout * (_CLAIM_LIMIT / _THREADS + 1) + 10)
+        for_failing = SLOTS_FOR_FAILING - sum(attempt.failing for attempt in self._running.values())
+        lease = timedelta(seconds=self._settings.webhook_timeout + _LEASE_SECONDS)
         with self._database.session.begin() as session:
-            claimed = DeliveryRepository(session).claim(at, at + lease, _CLAIM_LIMIT)
+            lock_until_commit(session, "webhooks.claims")
+            deliveries = DeliveryRepository(session)
+            claimed = fill(
+                deliveries.candidates(at),
+                lambda endpoint, limit: deliveries.due(endpoint, at, limit),
+                free=free,
+                for_failing=for_failing,
+            )
+            deliveries.claim(claimed, at, at + lease)
             make_data(session, [event for _, _, event in claimed])  # the threads that send them have no session
             return [self._attempt(*row, at) for row in claimed]
 
@@ -140,7 +162,8 @@ class Deliverer:
         if endpoint.old_secret and endpoint.old_secret_until and endpoint.old_secret_until > at:
             stored.append(endpoint.old_secret)
         secrets = tuple(self._keyring.unseal(seal_purpose(endpoint.id), sealed) for sealed in stored)
-        return _Attempt(delivery.id, endpoint.id, endpoint.url, secrets, event, delivery.next_attempt_at)
+        failing = endpoint.failures > 0
+        return _Attempt(delivery.id, endpoint.id, endpoint.url, secrets, event, delivery.next_attempt_at, failing)
 
     # ---------------------------------------------------------------- send
 
@@ -157,6 +180,12 @@ class Deliverer:
 
     # ---------------------------------------------------------------- save the answer
 
+    def _save_done(self) -> None:
+        done = [future for future in self._running if future.done()]
+        for future in done:
+            del self._running[future]
+        self._save_all([future.result() for future in done])
+
     def _save_all(self, outcomes: list[_Outcome]) -> None:
         if outcomes:
             with self._database.session.begin() as session:
@@ -167,10 +196,11 @@ class Deliverer:
         attempt = outcome.attempt
         endpoint = EndpointRepository(session).lock(attempt.endpoint_id)
         delivery = DeliveryRepository(session).lock(attempt.delivery_id)
-        if endpoint is None or delivery is None or delivery.state is not DeliveryState.PENDING:
-            return
+        if endpoint is None or delivery is None or delivery.claimed_until != attempt.claimed_until:
+            return  # removed, or claimed again in the meantime: another answer will count
+        delivery.claimed_until = None
         if delivery.next_attempt_at != attempt.claimed_until:
-            return  # replayed or claimed again in the meantime: another answer will count
+            return  # replayed in the meantime: another answer will count
         delivery.status = outcome.status
         delivery.answer = outcome.answer[:_SHOWN]
         delivery.tries = [*delivery.tries, outcome.as_try()][-_TRIES_KEPT:]

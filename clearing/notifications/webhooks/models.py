@@ -10,7 +10,7 @@ from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from clearing.kit.clock import time_of_insert
-from clearing.kit.database import Base, BigInt, choice
+from clearing.kit.database import Base, BigInt, choice, partial_index
 
 
 class EndpointState(StrEnum):
@@ -46,6 +46,9 @@ class WebhookEndpoint(Base):
     failing_since: Mapped[datetime | None] = mapped_column(default=None)
     rests_until: Mapped[datetime | None] = mapped_column(default=None)
     """Nothing is sent there until then, because it failed several times in a row."""
+    replays: Mapped[int] = mapped_column(default=0)
+    replays_since: Mapped[datetime | None] = mapped_column(default=None)
+    """Since when `replays` counts how often somebody has asked for events again."""
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
 
 
@@ -73,11 +76,11 @@ class WebhookDelivery(Base):
             postgresql_where=text("state = 'pending'"),
             sqlite_where=text("state = 'pending'"),
         ),
-        Index(
-            "webhook_deliveries_pending_due_index",
-            "next_attempt_at",
-            postgresql_where=text("state = 'pending'"),
-            sqlite_where=text("state = 'pending'"),
+        partial_index(
+            "webhook_deliveries_pending_due_index", "endpoint_id", "next_attempt_at", where="state = 'pending'"
+        ),
+        partial_index(
+            "webhook_deliveries_claimed_index", "endpoint_id", "claimed_until", where="claimed_until IS NOT NULL"
         ),
     )
 
@@ -88,6 +91,8 @@ class WebhookDelivery(Base):
     state: Mapped[DeliveryState] = mapped_column(choice(DeliveryState), default=DeliveryState.PENDING)
     attempts: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime] = mapped_column(default=time_of_insert)
+    """While an attempt runs: the same as `claimed_until`, unless somebody has asked for the event again meanwhile."""
+    claimed_until: Mapped[datetime | None] = mapped_column(default=None)
     """While an attempt runs: when another process may take the delivery over."""
     status: Mapped[int | None] = mapped_column(default=None)
     """The HTTP status of the last answer."""

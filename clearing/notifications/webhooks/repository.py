@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, delete, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, literal_column, or_, select, update
 from sqlalchemy.orm import Session, aliased, defer
 
 from clearing.kit.bulk_delete import delete_some
@@ -19,11 +19,15 @@ from clearing.notifications.webhooks.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
+from clearing.notifications.webhooks.slots import Candidate
 
 # Exactly the text of the partial indexes: given a parameter instead, SQLite would not use them.
 _IS_PENDING: ColumnElement[DeliveryState] = literal_column("'pending'")
 _PENDING = WebhookDelivery.state == _IS_PENDING
 _CHUNK = 500
+
+
+Claimed = tuple[WebhookDelivery, WebhookEndpoint, Event]
 
 
 class EndpointRepository:
@@ -55,6 +59,15 @@ class EndpointRepository:
         """How many endpoints a merchant has."""
         query = select(func.count()).where(WebhookEndpoint.merchant_number == merchant_number)
         return self._session.scalar(query) or 0
+
+    def replays(self, merchant_number: int, since: datetime, *, but: str) -> int:
+        """How many replays were counted for a merchant's endpoints since a moment, except for one endpoint."""
+        query = select(func.coalesce(func.sum(WebhookEndpoint.replays), 0)).where(
+            WebhookEndpoint.merchant_number == merchant_number,
+            WebhookEndpoint.replays_since > since,
+            WebhookEndpoint.id != but,
+        )
+        return int(self._session.scalar(query) or 0)
 
     def all(self) -> Sequence[WebhookEndpoint]:
         """Every endpoint, disabled ones too: their deliveries wait until they are enabled again."""
@@ -100,29 +113,54 @@ class DeliveryRepository:
                 .values(state=DeliveryState.PENDING, attempts=0, next_attempt_at=at, created_at=at)
             )
 
-    def any_due(self, at: datetime) -> bool:
-        """Whether any delivery is due."""
-        return self._session.scalar(select(WebhookDelivery.id).where(*_due(at)).limit(1)) is not None
+    def candidates(self, at: datetime) -> list[Candidate]:
+        """The endpoints that have something due or on its way. (Whether what is due waits for another event, `due` knows.)"""
+        mine = WebhookDelivery.endpoint_id == WebhookEndpoint.id
+        in_flight = select(func.count()).where(mine, WebhookDelivery.claimed_until > at).scalar_subquery()
+        oldest = (
+            select(WebhookDelivery.next_attempt_at)
+            .where(mine, _PENDING, WebhookDelivery.next_attempt_at <= at)
+            .order_by(WebhookDelivery.next_attempt_at)
+            .limit(1)
+            .scalar_subquery()
+        )
+        due_since = case((_is_open(at), oldest), else_=None)
+        query = select(
+            WebhookEndpoint.id, WebhookEndpoint.merchant_number, WebhookEndpoint.failures > 0, in_flight, due_since
+        )
+        found = (Candidate(*row) for row in self._session.execute(query))
+        return [one for one in found if one.in_flight or one.due_since is not None]
 
-    def claim(self, at: datetime, until: datetime, limit: int) -> list[tuple[WebhookDelivery, WebhookEndpoint, Event]]:
-        """Claims deliveries that are due: nobody else will take them before `until`. Takes only the oldest of each subject,
-        because an event waits for the one before it."""
+    def due(self, endpoint_id: str, at: datetime, limit: int) -> list[Claimed]:
+        """Deliveries of an endpoint that are due, locked. Only the oldest of each subject, because an event waits for the one
+        before it; and none that is on its way, even if somebody has asked for it again."""
+        older = aliased(WebhookDelivery)
+        waits = select(older.id).where(
+            older.endpoint_id == WebhookDelivery.endpoint_id,
+            older.subject == WebhookDelivery.subject,
+            older.event_seq < WebhookDelivery.event_seq,
+            older.state == _IS_PENDING,
+        )
+        unclaimed = or_(WebhookDelivery.claimed_until.is_(None), WebhookDelivery.claimed_until <= at)
         query = (
             select(WebhookDelivery, WebhookEndpoint, Event)
             .join(WebhookEndpoint, WebhookEndpoint.id == WebhookDelivery.endpoint_id)
             .join(Event, Event.seq == WebhookDelivery.event_seq)
-            .where(*_due(at))
+            .where(WebhookDelivery.endpoint_id == endpoint_id, _PENDING, WebhookDelivery.next_attempt_at <= at)
+            .where(unclaimed, ~waits.exists(), _is_open(at))
             .order_by(WebhookDelivery.next_attempt_at, WebhookDelivery.event_seq)
             .limit(limit)
             .with_for_update(of=WebhookDelivery, skip_locked=True)
         )
-        claimed = [(delivery, endpoint, event) for delivery, endpoint, event in self._session.execute(query)]
+        return [(delivery, endpoint, event) for delivery, endpoint, event in self._session.execute(query)]
+
+    def claim(self, claimed: Iterable[Claimed], at: datetime, until: datetime) -> None:
+        """Claims these deliveries: nobody else will take them before `until`."""
         for delivery, _, _ in claimed:
-            delivery.next_attempt_at = until
+            delivery.next_attempt_at = delivery.claimed_until = until
             delivery.attempts += 1
             delivery.attempted_at = at
         self._session.flush()
-        return claimed
 
     def lock(self, id: int) -> WebhookDelivery | None:  # noqa: A002
         """The delivery with this id, locked until the transaction ends. None if its endpoint was removed."""
@@ -173,25 +211,7 @@ class DeliveryRepository:
         return delete_some(self._session, WebhookDelivery, and_(WebhookDelivery.created_at < before, is_over), limit)
 
 
-def _due(at: datetime) -> list[ColumnElement[bool]]:
-    """Pending, and its time has come; no older delivery of its subject is pending; its endpoint is enabled and not resting."""
-    older = aliased(WebhookDelivery)
-    waits = (
-        select(older.id)
-        .where(
-            older.endpoint_id == WebhookDelivery.endpoint_id,
-            older.subject == WebhookDelivery.subject,
-            older.event_seq < WebhookDelivery.event_seq,
-            older.state == _IS_PENDING,
-        )
-        .exists()
-    )
-    rests = and_(
-        WebhookEndpoint.id == WebhookDelivery.endpoint_id,
-        or_(WebhookEndpoint.state != EndpointState.ENABLED, WebhookEndpoint.rests_until > at),
-    )
-    return [
-        and_(_PENDING, WebhookDelivery.next_attempt_at <= at),
-        ~waits,
-        ~select(WebhookEndpoint.id).where(rests).correlate(WebhookDelivery).exists(),
-    ]
+def _is_open(at: datetime) -> ColumnElement[bool]:
+    """Whether an endpoint is enabled and does not rest."""
+    rests = WebhookEndpoint.rests_until
+    return and_(WebhookEndpoint.state == EndpointState.ENABLED, or_(rests.is_(None), rests <= at))

@@ -10,8 +10,10 @@ import contextlib
 import ipaddress
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,6 +26,8 @@ ANSWER_BYTES = 2_048
 """How much of an answer's body we keep."""
 _HEADERS, _HEADER_LENGTH = 20, 200
 """How many of an answer's headers we keep, and how much of each."""
+_BODY_SECONDS = 1.0
+"""How long we read an answer's body: what counts is the status, which came before it."""
 _NEVER_KEPT = frozenset({"set-cookie", "authorization", "proxy-authenticate", "www-authenticate"})
 """Headers that may hold a secret of the merchant's."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -89,7 +93,8 @@ class Sender:
 
     def send(self, url: str, message: Message, secrets: Iterable[bytes]) -> Answer:
         """Sends a message. Raises ForbiddenAddress or Undelivered."""
-        backend = _GuardedBackend(time.monotonic() + self._seconds, allow_local=self._allow_local)
+        deadline = _Deadline(self._seconds)
+        backend = _GuardedBackend(deadline, allow_local=self._allow_local)
         timeouts = dict.fromkeys(("connect", "read", "write", "pool"), self._seconds)
         headers = message.headers(urlsplit(url).netloc, secrets)
         try:
@@ -99,6 +104,7 @@ class Sender:
                     "POST", url, headers=headers, content=message.body.encode(), extensions={"timeout": timeouts}
                 ) as response,
             ):
+                deadline.shorten(_BODY_SECONDS)
                 return Answer(response.status, _beginning(response), _headers_of(response))
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
             raise Undelivered(f"{type(error).__name__}: {error}") from error
@@ -122,13 +128,27 @@ def _headers_of(response: httpcore.Response) -> tuple[tuple[str, str], ...]:
     return tuple(kept[:_HEADERS])
 
 
-def addresses_of(host: str, port: int, *, allow_local: bool) -> list[str]:
-    """The addresses of a host. Raises ForbiddenAddress if one of them is not public, OSError if there are none."""
-    found = list(dict.fromkeys(str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+def addresses_of(host: str, port: int, *, allow_local: bool, seconds: float) -> list[str]:
+    """The addresses of a host. Raises ForbiddenAddress if one of them is not public, OSError if there are none (in time)."""
+    found = list(dict.fromkeys(str(info[4][0]) for info in _resolved(host, port, seconds)))
     for address in found:
         if not is_public(address) and not (allow_local and ipaddress.ip_address(address).is_loopback):
             raise ForbiddenAddress(f"{host} is {address}, which is not a public address")
     return found
+
+
+def _resolved(host: str, port: int, seconds: float) -> list[Any]:
+    """What the system's resolver says, which takes no limit of time: one that hangs is left to itself."""
+    answer: Future[list[Any]] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, name="webhook-resolver", daemon=True).start()
+    return answer.result(seconds)  # a TimeoutError is an OSError
 
 
 def is_public(address: str) -> bool:
@@ -143,10 +163,28 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
+class _Deadline:
+    """When everything about one request must be over."""
+
+    def __init__(self, seconds: float) -> None:
+        self._at = time.monotonic() + seconds
+
+    def shorten(self, seconds: float) -> None:
+        """Lets no more time than this pass from now on."""
+        self._at = min(self._at, time.monotonic() + seconds)
+
+    def remaining(self) -> float:
+        """Seconds that are left. Raises ReadTimeout if there are none."""
+        seconds = self._at - time.monotonic()
+        if seconds <= 0:
+            raise httpcore.ReadTimeout("the time for this request has run out")
+        return seconds
+
+
 class _GuardedBackend(httpcore.SyncBackend):
     """Connects only to addresses that it has checked, and ends everything at a deadline."""
 
-    def __init__(self, deadline: float, *, allow_local: bool) -> None:
+    def __init__(self, deadline: _Deadline, *, allow_local: bool) -> None:
         super().__init__()
         self._deadline = deadline
         self._allow_local = allow_local
@@ -160,9 +198,9 @@ class _GuardedBackend(httpcore.SyncBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         """Resolves the name, checks the addresses, and tries them one after the other."""
-        addresses = addresses_of(host, port, allow_local=self._allow_local)
+        addresses = addresses_of(host, port, allow_local=self._allow_local, seconds=self._deadline.remaining())
         for position, address in enumerate(addresses):
-            remaining = _remaining(self._deadline) / (len(addresses) - position)
+            remaining = self._deadline.remaining() / (len(addresses) - position)
             try:
                 stream = super().connect_tcp(address, port, remaining, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
@@ -176,17 +214,17 @@ class _GuardedBackend(httpcore.SyncBackend):
 class _DeadlineStream(httpcore.NetworkStream):
     """A stream whose operations all end at the deadline, so that a server cannot gain time by sending byte after byte."""
 
-    def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
         self._stream = stream
         self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
         """Reads."""
-        return self._stream.read(max_bytes, _remaining(self._deadline))
+        return self._stream.read(max_bytes, self._deadline.remaining())
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
         """Writes."""
-        self._stream.write(buffer, _remaining(self._deadline))
+        self._stream.write(buffer, self._deadline.remaining())
 
     def close(self) -> None:
         """Closes."""
@@ -200,16 +238,9 @@ class _DeadlineStream(httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         """Starts TLS for the name in the URL."""
         return _DeadlineStream(
-            self._stream.start_tls(ssl_context, server_hostname, _remaining(self._deadline)), self._deadline
+            self._stream.start_tls(ssl_context, server_hostname, self._deadline.remaining()), self._deadline
         )
 
     def get_extra_info(self, info: str) -> Any:
         """Details of the underlying connection."""
         return self._stream.get_extra_info(info)
-
-
-def _remaining(deadline: float) -> float:
-    seconds = deadline - time.monotonic()
-    if seconds <= 0:
-        raise httpcore.ReadTimeout("the time for this request has run out")
-    return seconds

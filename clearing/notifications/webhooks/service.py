@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import secrets
 from base64 import b64encode
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
-from clearing.kit.errors import InvalidRequest, NotFound, Refused
+from clearing.kit.errors import InvalidRequest, NotFound, RateLimited, Refused
 from clearing.kit.events.models import Event
 from clearing.kit.events.reader import EventReader
 from clearing.kit.events.recorder import EventRecorder
@@ -29,6 +30,10 @@ from clearing.parties.merchants.models import Merchant
 
 MAX_ENDPOINTS = 20
 MAX_REPLAYED = 10_000
+REPLAY_WINDOW = timedelta(seconds=60)
+REPLAYS_OF_ENDPOINT, REPLAYS_OF_MERCHANT = 5, 10
+"""How often within a window named events may be sent again to an endpoint, and to all of a merchant's together. All events since a
+moment count as often as an endpoint may ask."""
 OLD_SECRET_LIFETIME = timedelta(hours=24)
 _TYPE = re.compile(r"[a-z_]+\.(\*|[a-z_]+)")
 
@@ -74,12 +79,14 @@ class WebhookService:
         enabled: bool | None,
         actor: str,
     ) -> WebhookEndpoint:
-        """Changes whatever is not None. Enabling an endpoint again begins with the deliveries that have waited."""
+        """Changes whatever is not None. Enabling an endpoint again begins with the deliveries that have waited.
+
+        An endpoint that rests goes on resting: only an answer ends that, and `replay` of one event lets it be asked at once.
+        """
         self._check(endpoint.url if url is None else url, endpoint.types if types is None else types)
         before = _settings_of(endpoint)
         if url is not None and url != endpoint.url:
             endpoint.url = url
-            self._reset_failures(endpoint)
         if types is not None:
             endpoint.types = list(types)
         if description is not None:
@@ -87,7 +94,7 @@ class WebhookService:
         if enabled is not None:
             endpoint.state = EndpointState.ENABLED if enabled else EndpointState.DISABLED
             endpoint.reason = None if enabled else "switched off"
-            self._reset_failures(endpoint)
+            endpoint.failing_since = None
         self._session.flush()
         changed = {name: value for name, value in _settings_of(endpoint).items() if value != before[name]}
         self._record("changed", endpoint, actor, before={name: before[name] for name in changed}, after=changed)
@@ -108,7 +115,12 @@ class WebhookService:
         self._record("removed", endpoint, actor)
 
     def replay(self, endpoint: WebhookEndpoint, *, since: datetime | None, event_ids: Sequence[str], actor: str) -> int:
-        """Sends events again, in order: those with these ids, or all that the endpoint wants since a moment. Returns how many."""
+        """Sends events again, in order: those with these ids, or all that the endpoint wants since a moment. Returns how many.
+
+        One event, asked for by its id, ends the endpoint's rest: it shows whether the server answers again. If it does not, the
+        endpoint rests as before.
+        """
+        self._count_replay(endpoint, 1 if event_ids else REPLAYS_OF_ENDPOINT)
         stored = EventRepository(self._session)
         if event_ids:
             events = list(stored.by_ids(endpoint.merchant_number, event_ids))
@@ -122,6 +134,8 @@ class WebhookService:
                 detail = f"more than {MAX_REPLAYED} events; choose a later moment"
                 raise Refused.at("/since", detail, code="too_many_events")
             events = [event for event in found if wants_type(endpoint, event.type)]
+        if len(event_ids) == 1:
+            endpoint.rests_until = None
         DeliveryRepository(self._session).again(endpoint.id, events, clock_of(self._session).now())
         self._record("replayed", endpoint, actor, events=len(events))
         return len(events)
@@ -162,9 +176,22 @@ class WebhookService:
         raw = secrets.token_bytes(32)
         return self._keyring.seal(seal_purpose(endpoint_id), raw), "whsec_" + b64encode(raw).decode()
 
-    def _reset_failures(self, endpoint: WebhookEndpoint) -> None:
-        endpoint.failures = 0
-        endpoint.failing_since = endpoint.rests_until = None
+    def _count_replay(self, endpoint: WebhookEndpoint, weight: int) -> None:
+        """Events that are sent again take the place of others."""
+        at = clock_of(self._session).now()
+        self._endpoints.lock(endpoint.id)
+        if endpoint.replays_since is None or endpoint.replays_since <= at - REPLAY_WINDOW:
+            endpoint.replays_since, endpoint.replays = at, 0
+        of_others = self._endpoints.replays(endpoint.merchant_number, at - REPLAY_WINDOW, but=endpoint.id)
+        replays = endpoint.replays + weight
+        if replays > REPLAYS_OF_ENDPOINT or replays + of_others > REPLAYS_OF_MERCHANT:
+            wait = REPLAY_WINDOW - (at - endpoint.replays_since)
+            detail = (
+                f"within {REPLAY_WINDOW.seconds} seconds, events can be sent again {REPLAYS_OF_ENDPOINT} times to an endpoint "
+                f"({REPLAYS_OF_MERCHANT} times to all of a merchant's together), or once all since a moment"
+            )
+            raise RateLimited(detail, code="replay_too_soon", retry_after=math.ceil(wait.total_seconds()))
+        endpoint.replays = replays
 
     def _record(self, action: str, endpoint: WebhookEndpoint, actor: str, **more: Any) -> None:
         data = {"webhook_endpoint": endpoint.id, "url": endpoint.url, **more}

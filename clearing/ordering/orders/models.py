@@ -46,7 +46,7 @@ OPEN_STATES = (OrderState.ACCEPTED, OrderState.SUBMITTED)
 
 
 class Order(Base):
-    """What a merchant signed. Orders are sequenced in the order of `seq`."""
+    """What a merchant signed. A merchant's orders are sequenced in the order of `seq`, and so are those of a batch."""
 
     __tablename__ = "orders"
     __table_args__ = (

@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
+from typing import Any
 
-from sqlalchemy import ColumnElement, Numeric, and_, case, cast, func, or_, select, text, tuple_, union, update
+from sqlalchemy import ColumnElement, Numeric, Select, and_, case, cast, func, or_, select, text, tuple_, union, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from clearing.kit.in_list import in_list, pairs_in_list
+from clearing.kit.in_list import in_list, pairs_in_list, table_of
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.journal.models import Batch, Entry, Rejection
 from clearing.ordering.orders.facts import Posted
@@ -54,13 +55,28 @@ class OrderProgressRepository:
 
     # ---------------------------------------------------------------- into a batch
 
-    def take(self, instructions: int) -> list[QueuedOrder]:
-        """The oldest accepted orders that together have at most this many instructions (at least one order, if there is any),
-        locked and ready for a batch."""
-        total = func.sum(Order.size).over(order_by=Order.seq).label("total")
-        queue = select(Order.seq, Order.size, total).where(WAITING).order_by(Order.seq).limit(instructions).subquery()
-        fitting = or_(queue.c.total <= instructions, queue.c.total == queue.c.size)  # the latter: it is the first
-        return self._for_batch(WAITING, Order.seq.in_(select(queue.c.seq).where(fitting)))
+    def take(self, instructions: int, ahead: Mapping[int, int]) -> list[QueuedOrder]:
+        """Accepted orders that together have at most this many instructions (at least one order, if there is any), locked and ready
+        for a batch, in the order of their turns: each merchant's own as they were accepted, and of the merchants whoever had fewer
+        instructions. Some merchants are `ahead` of the others by so many.
+        """
+        marks = table_of(self._session, (Order.merchant_number, Order.size), list(ahead.items()))
+        before = func.sum(Order.size).over(partition_by=Order.merchant_number, order_by=Order.seq) - Order.size
+        waiting = select(Order.seq, Order.size, Order.merchant_number, before.label("before")).where(WAITING).subquery()
+        turn = (waiting.c.before + func.coalesce(marks.c.size, 0)).label("turn")
+        queue = (
+            select(waiting.c.seq, waiting.c.size, turn)
+            .outerjoin(marks, marks.c.merchant_number == waiting.c.merchant_number)
+            .where(waiting.c.before < instructions)
+            .order_by(turn, waiting.c.seq)
+            .limit(instructions)
+            .subquery()
+        )
+        total = func.sum(queue.c.size).over(order_by=(queue.c.turn, queue.c.seq)).label("total")
+        taken = select(queue.c.seq, queue.c.size, queue.c.turn, total).subquery()
+        fitting = or_(taken.c.total <= instructions, taken.c.total == taken.c.size)  # the latter: it is the first
+        query = self._for_batch(WAITING, fitting).join(taken, taken.c.seq == Order.seq)
+        return self._queued(query.order_by(taken.c.turn, Order.seq))
 
     def savings(self, orders: Sequence[QueuedOrder]) -> dict[int, Savings]:
         """What is known of the pages in which these orders put points, by `seq`; only of those of which something is.
@@ -84,11 +100,15 @@ class OrderProgressRepository:
         return {seq: Savings(int(full), int(shared)) for seq, full, shared in self._session.execute(query)}
 
     def of_transaction(self, transaction_id: int) -> list[QueuedOrder]:
-        """The orders that a transaction carries, in order, locked."""
-        return self._for_batch(_SUBMITTED, Order.transaction_id == transaction_id)
+        """The orders that a transaction carries, as they were accepted, locked."""
+        query = self._for_batch(_SUBMITTED, Order.transaction_id == transaction_id)
+        return self._queued(query.order_by(Order.seq))
 
-    def _for_batch(self, *conditions: ColumnElement[bool]) -> list[QueuedOrder]:
-        query = select(*_COLUMNS, Order.packed).where(*conditions).order_by(Order.seq).with_for_update(of=Order)
+    @staticmethod
+    def _for_batch(*conditions: ColumnElement[bool]) -> Select[Any]:
+        return select(*_COLUMNS, Order.packed).where(*conditions).with_for_update(of=Order)
+
+    def _queued(self, query: Select[Any]) -> list[QueuedOrder]:
         return [_queued(OrderRow(*row), packed) for *row, packed in self._session.execute(query)]
 
     def submit(self, orders: Sequence[OrderRow], transaction_id: int, at: datetime) -> list[OrderRow]:

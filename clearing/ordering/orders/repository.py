@@ -107,10 +107,12 @@ class OrderRepository:
         query = select(*columns).where(keys_in_list(self._session, columns, keys), Instruction.live)
         return {(merchant, kind, reference or "") for merchant, kind, reference in self._session.execute(query)}
 
-    def queued_instructions(self) -> int:
-        """Instructions that wait for a batch."""
-        query = select(func.coalesce(func.sum(Order.size), 0)).where(Order.state == OrderState.ACCEPTED)
-        return self._session.scalar(query) or 0
+    def queued_instructions(self) -> Counter[int]:
+        """Instructions that wait for a batch, by merchant."""
+        query = select(Order.merchant_number, func.sum(Order.size)).where(Order.state == OrderState.ACCEPTED)
+        return Counter(
+            {merchant: int(size) for merchant, size in self._session.execute(query.group_by(Order.merchant_number))}
+        )
 
     # ---------------------------------------------------------------- what becomes of them
 

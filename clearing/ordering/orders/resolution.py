@@ -15,6 +15,7 @@ from clearing.kit.clock import clock_of
 from clearing.kit.errors import Forbidden, InvalidRequest, NotFound, Pointer, Refused
 from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.accounts.repository import AccountKey
+from clearing.ledger.activity.repository import ActivityRepository
 from clearing.ordering.orders.movement_repository import MovementRepository
 from clearing.ordering.orders.repository import OrderRepository, Reversed
 from clearing.ordering.orders.requests import InstructionRequest, MemberRequest, PointsRequest
@@ -171,6 +172,8 @@ class Resolver:
         self.movements = MovementRepository(session)
         self._reversing: dict[str, list[Reversed]] = defaultdict(list)
         """Reversals of this very order, by their originals."""
+        self._issued: dict[int, int] = defaultdict(int)
+        """Points that this very order issues, by program."""
         self._known_agreements: dict[tuple[AgreementKind, NamedAgreement, bool], Agreement] = {}
 
     @staticmethod
@@ -244,6 +247,22 @@ class Resolver:
         if program.status is not ProgramStatus.ACTIVE:
             detail = f"program {program.code} is {program.status}: nothing in it moves until it is active"
             raise Refused.at(pointer, detail, code="program_paused")
+
+    def require_under_cap(self, program: Program, points: int, pointer: str) -> None:
+        """Refuses more points than blocks have left of what the program may issue today. The chain has the last word."""
+        today = self.network.day_at(self.clock.unix())
+        cap = program.cap_on(today)
+        if not cap:
+            return
+        issued = ActivityRepository(self.session).issued_on(program.merchant_number, program.number, today)
+        uncapped = program.uncapped_points if program.uncapped_day == today else 0
+        left = max(cap - (issued - uncapped) - self._issued[program.number], 0)
+        self._issued[program.number] += points
+        if points > left:
+            detail = (
+                f"{left} points are left of what {program.code} may issue today (at most {cap}), {points} are needed"
+            )
+            raise Refused.at(pointer, detail, code="over_issuance_cap")
 
     def source_program(self, agreement: Agreement) -> Program:
         """The program whose points are burnt under an agreement."""

@@ -25,6 +25,7 @@ from clearing.kit.errors import (
     Forbidden,
     InvalidRequest,
     Pointer,
+    RateLimited,
     Unavailable,
     pointer_into,
 )
@@ -47,6 +48,9 @@ from clearing.ordering.orders.resolution import Draft, Held, Lookups, Resolver
 from clearing.parties.members.repository import MemberRepository
 from clearing.parties.merchants.models import Merchant, MerchantStatus
 from tongdui import orders as wire
+
+_RETRY = 2
+"""Seconds after which there may be more room in the queue."""
 
 Placed: TypeAlias = tuple[InstructionRequest, Pointer]
 """A request, and the pointers to its fields."""
@@ -215,7 +219,7 @@ class OrderService:
                 _refuse_duplicates(
                     case, used
                 )  # first, also where it was refused for something else: as if it had come later
-                self._refuse_overload(waiting)
+                self._refuse_overload(case, waiting)
                 instructions = [draft.instruction for draft in case.drafts]
                 case.signed = self._authorizations.signed(
                     wanted.merchant, instructions, wanted.authorization, atomic=wanted.atomic
@@ -227,13 +231,22 @@ class OrderService:
             self._authorizations.use(case.signed)
             used.update(case.references())
             just_used.update(case.references())
-            waiting += len(case.drafts)
+            waiting[wanted.merchant.number] += len(case.drafts)
         self._authorizations.write()
         reservations.write()
 
-    def _refuse_overload(self, waiting: int) -> None:
-        if waiting >= self._settings.queue_limit:
-            raise Unavailable(f"{waiting} instructions are waiting for the chain", code="queue_full", retry_after=2)
+    def _refuse_overload(self, case: _Case, waiting: Counter[int]) -> None:
+        """Lets no merchant have more in the queue than it leaves free for the others. (An empty queue takes any order.)"""
+        size, own, total = len(case.drafts), waiting[case.wanted.merchant.number], waiting.total()
+        if not total or own + size <= self._settings.queue_limit - total - size:
+            return
+        if not own:
+            raise Unavailable(f"{total} instructions are waiting for the chain", code="queue_full", retry_after=_RETRY)
+        detail = (
+            f"{own} of your instructions are waiting for the chain, and {total - own} of others; "
+            f"with {size} more you would have more in the queue than you leave free"
+        )
+        raise RateLimited(detail, code="queue_share_full", retry_after=_RETRY)
 
     # ---------------------------------------------------------------- storing
 

@@ -39,6 +39,7 @@ class MerchantRequest(StrEnum):
     KEY_CHANGE = "merchant.signer_change_requested"
     PROGRAM_PAUSE = "program.pause_requested"
     PROGRAM_RESUMPTION = "program.resumption_requested"
+    ISSUANCE_CAP = "program.issuance_cap_requested"
 
 
 @dataclass(frozen=True, slots=True)

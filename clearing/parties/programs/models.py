@@ -9,7 +9,7 @@ from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from clearing.kit.clock import time_of_insert
-from clearing.kit.database import Base, choice
+from clearing.kit.database import Base, Big, choice
 
 
 class ProgramStatus(StrEnum):
@@ -33,4 +33,18 @@ class Program(Base):
     status: Mapped[ProgramStatus] = mapped_column(choice(ProgramStatus), default=ProgramStatus.PENDING)
     default_lifetime_days: Mapped[int | None] = mapped_column(default=None)
     """After how many days points expire if their issuance does not say; None means never."""
+    issuance_cap: Mapped[int] = mapped_column(Big, default=0)
+    """The most points of a network day on the chain; 0 means any number."""
+    next_issuance_cap: Mapped[int] = mapped_column(Big, default=0)
+    """Counts in its place from `next_cap_day` on."""
+    next_cap_day: Mapped[int | None] = mapped_column(default=None)
+    uncapped_day: Mapped[int | None] = mapped_column(default=None)
+    """The network day on which the program got a cap. What it had issued before on that day, `uncapped_points`, does not count."""
+    uncapped_points: Mapped[int] = mapped_column(Big, default=0)
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
+
+    def cap_on(self, day: int) -> int:
+        """The most points of a network day; 0 means any number."""
+        return (
+            self.next_issuance_cap if self.next_cap_day is not None and day >= self.next_cap_day else self.issuance_cap
+        )

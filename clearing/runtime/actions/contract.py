@@ -19,6 +19,7 @@ from clearing.runtime.actions.privileged.subjects import address_of, program_nam
 from clearing.runtime.actions.terminal import console, write_json
 from clearing.runtime.preflight.node import check_contract, open_node
 from clearing.runtime.preflight.refusal import CannotRun
+from tongdui.orders import UINT64_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,40 @@ def set_program_paused(settings: Settings, chosen: argparse.Namespace, *, paused
                 merchant=found.merchant,
                 before={"paused": found.is_paused},
                 after={"paused": paused},
+            )
+
+        return carry_out(site, plan)
+
+
+def set_issuance_cap(settings: Settings, chosen: argparse.Namespace) -> int:
+    """Caps what a program issues in a network day: a lower cap counts at once, a higher one from the day after the next."""
+    points = chosen.points
+    if not 0 <= points <= UINT64_MAX:
+        raise CannotRun(f"POINTS: must be 0 (no cap) to {UINT64_MAX}")
+    with open_site(settings, Choices.of(chosen), Power.OPERATOR) as site:
+        program = program_named(site, chosen.program)
+
+        def plan(state: ContractState) -> PrivilegedCall:
+            found, cap = state.program(program.number), state.issuance_cap(program.number)
+            if found is None:
+                raise unknown_on_chain(site, program, "program")
+            is_raise = cap.points != 0 and (points == 0 or points > cap.points)
+            following = cap.next_points if cap.next_day else cap.points
+            return PrivilegedCall(
+                what=f"cap what {program.label} issues in a day at {points:,} points"
+                if points
+                else f"uncap {program.label}",
+                function="setIssuanceCap",
+                arguments=[program.number, points],
+                power=Power.OPERATOR,
+                event=MerchantRequest.ISSUANCE_CAP,
+                subject=program.id,
+                merchant=found.merchant,
+                before={"issuance_cap": cap.points, "next_issuance_cap": following},
+                after={"issuance_cap": cap.points if is_raise else points, "next_issuance_cap": points},
+                notes=("A higher cap, or none, counts from the day after the next.",)
+                if is_raise
+                else ("It counts at once, and calls off a higher one that was to come.",),
             )
 
         return carry_out(site, plan)

@@ -27,6 +27,9 @@ def add_to(commands: Commands) -> None:
         ("resume", run_program_resume, "let a program's points move again (key of the pauser)"),
     ):
         add_privileged(program, name, run, text).add_argument("program", metavar="PROGRAM", help="code, id or number")
+    cap = add_privileged(program, "cap", run_program_cap, "cap what a program issues in a day (key of the operator)")
+    cap.add_argument("program", metavar="PROGRAM", help="code, id or number")
+    cap.add_argument("points", type=int, metavar="POINTS", help="the most points of a network day; 0: any number")
     role = add_group(commands, "role", "give roles of the contract, and take them away")
     for name, run, text in (
         ("grant", run_role_grant, "give an address a role (key of the owner)"),
@@ -74,6 +77,13 @@ def run_program_resume(chosen: argparse.Namespace, configured: Settings) -> int:
     from clearing.runtime.actions import contract
 
     return contract.set_program_paused(configured, chosen, paused=False)
+
+
+def run_program_cap(chosen: argparse.Namespace, configured: Settings) -> int:
+    """Caps what a program issues in a day."""
+    from clearing.runtime.actions import contract
+
+    return contract.set_issuance_cap(configured, chosen)
 
 
 def run_role_grant(chosen: argparse.Namespace, configured: Settings) -> int:

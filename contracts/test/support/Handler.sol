@@ -25,13 +25,19 @@ contract Handler is Network {
         uint256 seed;
     }
 
+    struct Cap {
+        uint64 points;
+        uint64 nextPoints;
+        uint256 nextDay;
+    }
+
     uint32 private constant BAKERY = 5; // closed from the start
     uint32 private constant FULL = 7; // a program that has minted all that it ever can
     uint32 private constant ALL_PROGRAMS = 7;
     uint32 private constant ALL_MERCHANTS = 6;
 
     string[8] private KINDS = ["", "issue", "redeem", "exchange", "spend", "transfer", "reverse", "expire"];
-    string[30] private REASONS = [
+    string[31] private REASONS = [
         "",
         "UnknownSigner",
         "DeadlinePassed",
@@ -61,12 +67,13 @@ contract Handler is Network {
         "NotReversible",
         "NotGiver",
         "OverReversal",
-        "EmptyOrder"
+        "EmptyOrder",
+        "OverIssuanceCap"
     ];
 
     /// @dev Entries by kind, and refusals by reason.
     uint256[8] public accepted;
-    uint256[30] public refused;
+    uint256[31] public refused;
     uint256 public batches;
     uint256 public atomics;
     /// @dev Withdrawals that failed because there was not enough money in the bank.
@@ -80,6 +87,8 @@ contract Handler is Network {
     mapping(uint32 merchant => int256) private _positions;
     mapping(uint32 merchant => int256) private _creditLimits;
     mapping(uint32 agreement => mapping(uint256 day => uint256)) private _used;
+    mapping(uint32 program => mapping(uint256 day => uint256)) private _issued; // under a cap
+    mapping(uint32 program => Cap) private _caps;
     mapping(uint32 merchant => mapping(uint48 nonce => bool)) private _consumed;
     mapping(bytes32 leaf => uint256) private _reversed;
     mapping(bytes32 leaf => uint256) private _feeReturned;
@@ -262,6 +271,23 @@ contract Handler is Network {
         if (_pausedProgram != 0) _setPaused(_pausedProgram, true);
     }
 
+    /// @notice Gives a program another cap of its day's issues, sometimes none.
+    function changeCap(uint32 program, uint64 points) public {
+        program = program % 2 == 0 ? CINE : MART;
+        points = points % 4 == 0 ? 0 : uint64(_bound(points, 1, 20_000));
+        vm.prank(operator);
+        house.setIssuanceCap(program, points);
+        uint256 day = (_now() + 8 hours) / 1 days;
+        uint64 before = _capOn(program, day);
+        bool more = before != 0 && (points == 0 || points > before);
+        _caps[program] = more ? Cap(before, points, day + 2) : Cap(points, 0, 0);
+    }
+
+    function _capOn(uint32 program, uint256 day) private view returns (uint64) {
+        Cap storage cap = _caps[program];
+        return cap.nextDay != 0 && cap.nextDay <= day ? cap.nextPoints : cap.points;
+    }
+
     /// @notice Pauses the network briefly. Meanwhile not even an empty batch may execute.
     function pauseTheNetworkForAMoment() public {
         vm.prank(pauser);
@@ -289,9 +315,11 @@ contract Handler is Network {
 
     /// @notice Registers a new version of an exchange, with a slightly worse rate.
     function renew(uint256 seed) public {
-        if (_terms.length >= 20) return;
         uint32 old = seed % 2 == 0 ? FUEL_TO_FILM : MART_TO_CINE;
         AgreementTerms memory terms = lens.agreementOf(old);
+        // A suspended merchant begins nothing new.
+        bool suspended = _suspendedMerchant == terms.sourceMerchant || _suspendedMerchant == terms.targetMerchant;
+        if (_terms.length >= 20 || (_suspendedMerchant != 0 && suspended)) return;
         (terms.supersedes, terms.graceSeconds, terms.document) =
         (old, uint32(seed >> 8) % 1 days, bytes32(_terms.length));
         (terms.validFrom, terms.validUntil) = (uint40(_now()), uint40(_now() + 300 days));
@@ -492,6 +520,9 @@ contract Handler is Network {
             assertEq(_expiryDayOf(entry), asked.expiryDay, "expiry day");
             totals.issued += points;
             _balances[entry.member][program] += points;
+            uint256 day = (_now() + 8 hours) / 1 days;
+            if (_caps[program].points != 0) _issued[program][day] += points;
+            if (_capOn(program, day) != 0) assertLe(_issued[program][day], _capOn(program, day), "issuance cap");
         } else if (kind == Kind.Redeem) {
             totals.redeemed += points;
             _balances[entry.member][program] -= points;
@@ -605,6 +636,18 @@ contract Handler is Network {
             assertEq(sum, entered - left, "balances are what entered less what left");
             assertEq(sum, lens.totalSupply(program), "supply");
             assertEq(keccak256(abi.encode(totals)), keccak256(abi.encode(_totals[program])), "totals");
+        }
+    }
+
+    function checkIssuesKeepToTheirCaps() external view {
+        uint256 day = (_now() + 8 hours) / 1 days;
+        for (uint32 program = 1; program <= ALL_PROGRAMS; ++program) {
+            Cap memory cap = _caps[program];
+            if (cap.nextDay <= day) (cap.nextPoints, cap.nextDay) = (0, 0);
+            (uint64 points, uint64 used, uint64 nextPoints, uint32 nextDay) = lens.issuanceCapOf(program);
+            assertEq(points, _capOn(program, day), "cap");
+            assertEq(used, _issued[program][day], "issued today");
+            assertEq(abi.encode(nextPoints, nextDay), abi.encode(cap.nextPoints, cap.nextDay), "next cap");
         }
     }
 

@@ -139,6 +139,11 @@ EVENT_TYPES: Mapping[str, EventKind] = {
     "program.pause_requested": EventKind("The points of a program of yours will not move any more.", _CHANGE),
     "program.resumption_requested": EventKind("The points of a program of yours will move again.", _CHANGE),
     "program.pause_changed": EventKind("The points of a program of yours stand still, or move again.", _CHANGE),
+    "program.issuance_cap_requested": EventKind("What a program of yours may issue in a day will change.", _CHANGE),
+    "program.issuance_cap_changed": EventKind(
+        "The chain has another cap for what a program of yours issues in a day; `next_issuance_cap` may count later.",
+        _CHANGE,
+    ),
     "api_key.created": EventKind("An API key of yours was made.", _ANYTHING),
     "api_key.revoked": EventKind(
         "An API key of yours was revoked; `revoked_with` names the key from which it came, if that was revoked.",

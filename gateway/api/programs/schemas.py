@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 from pydantic import Field
@@ -31,4 +31,9 @@ class ProgramView(View):
     name: str
     status: ProgramStatus
     default_lifetime_days: int | None
+    issuance_cap: int | None = Field(description="the most points that it issues in a network day; null: any number")
+    next_issuance_cap: int | None = Field(
+        description="what counts in its place from `next_issuance_cap_from` on; null: any number"
+    )
+    next_issuance_cap_from: date | None = Field(description="null: nothing is to follow")
     created_at: datetime

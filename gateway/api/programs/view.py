@@ -10,6 +10,8 @@ from gateway.http.context import Call, ChainResource, Shown
 
 def program_view(call: Call, program: Program) -> ProgramView:
     """A program."""
+    today = call.gateway.network.day_at(call.clock.unix())
+    following = program.next_cap_day if program.next_cap_day is not None and program.next_cap_day > today else None
     return ProgramView(
         id=program.id,
         number=program.number,
@@ -18,6 +20,9 @@ def program_view(call: Call, program: Program) -> ProgramView:
         name=program.name,
         status=program.status,
         default_lifetime_days=program.default_lifetime_days,
+        issuance_cap=program.cap_on(today) or None,
+        next_issuance_cap=(program.next_issuance_cap or None) if following else None,
+        next_issuance_cap_from=call.gateway.network.date_of(following) if following else None,
         created_at=program.created_at,
     )
 

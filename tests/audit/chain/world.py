@@ -92,6 +92,7 @@ def _change_registry(twins: Twins) -> None:
     assert twins.call(twins.admin, "recover_signer", MARKET, address_of_key(private_key(MARKET, 2)).lower()) is None
     assert twins.call(twins.operator, "set_merchant_status", CINEMA, Status.SUSPENDED) is None
     assert twins.call(twins.operator, "set_merchant_status", CINEMA, Status.ACTIVE) is None
+    assert twins.call(twins.operator, "set_issuance_cap", 6, 100) is None
     assert twins.call(twins.pauser, "set_program_paused", 6, True) is None
     assert twins.call(twins.pauser, "pause") is None
     assert twins.call(twins.pauser, "unpause") is None

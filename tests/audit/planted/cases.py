@@ -45,11 +45,15 @@ ON_CHAIN = (
     Case(onchain.deadline_passed, "order.deadline_passed", "of merchant 1", ("storage.batch",)),
     Case(onchain.closed_merchant, "order.merchant_closed", "of merchant 3"),
     Case(onchain.paused_network, "call.paused", "execute"),
+    Case(onchain.money_during_a_pause, "call.paused", "deposit"),
+    Case(onchain.terms_of_a_closed_merchant, "call.merchant", "registerAgreement"),
     Case(onchain.order_left_out, "order.rejected", "of merchant 1", ("entry.missing",)),
     Case(onchain.wrong_fee, "entry.fee", "entry 0 of batch 11"),
     Case(onchain.wrong_rate, "entry.out", "entry 0 of batch 11", ("entry.fee", "entry.settled")),
     Case(onchain.over_instruction_cap, "instruction.over_instruction_cap", "instruction 0 of order"),
     Case(onchain.over_daily_cap, "instruction.over_daily_cap", "instruction 1 of order"),
+    Case(onchain.over_issuance_cap, "instruction.over_issuance_cap", "of merchant 2"),
+    Case(onchain.cap_lifted_without_notice, "call.events", "setIssuanceCap", ("storage.issuance_cap",)),
     Case(
         onchain.ended_agreement,
         "instruction.agreement_not_live",
@@ -99,6 +103,7 @@ ON_CHAIN = (
     Case(onchain.wrong_head, "batch.head", "batch 11"),
     Case(onchain.wrong_balance, "storage.balance", f"balance of {BO} in program 1"),
     Case(onchain.wrong_position, "storage.position", "position of merchant 2"),
+    Case(onchain.wrong_cap, "storage.issuance_cap", "cap of a day's issues of program 2"),
     Case(onchain.wrong_total, "storage.totals", "total redeemed of program 1"),
     Case(onchain.used_nonce, "storage.nonce", "nonce 200 of merchant 1"),
     Case(onchain.unknown_slot, "storage.unknown", ""),
@@ -123,7 +128,7 @@ LIES = (
     Case(lies.dropped_batch_and_roots, "block.hash", "block 16"),
     Case(lies.dropped_batch_and_hash, "block.parent", "block 17"),
     Case(lies.other_time, "block.hash", "block 16"),
-    Case(lies.other_state_root, "block.hash", "block 36"),
+    Case(lies.other_state_root, "block.hash", "block 38"),
     Case(lies.other_proof, "storage.proof", ""),
     Case(lies.other_code, "code.contract", "contract"),
 )
@@ -131,7 +136,7 @@ LIES = (
 # What a second node says.
 NODES = (
     Case(lies.hidden_blocks, "nodes.behind", "the node at"),
-    Case(lies.other_chain_after, "nodes.differ", "block 31"),
+    Case(lies.other_chain_after, "nodes.differ", "block 33"),
 )
 
 # What the bank says.

@@ -19,10 +19,10 @@ from tongdui.orders import SignedOrder, execute_calldata
 
 MERCHANTS = 2
 PROGRAMS = 2 + 2**32
-NONCES = 3 + 6 * 2**32
-AGREEMENTS = 6 + 6 * 2**32
-BALANCES = 8 + 9 * 2**32
-REVERSED = 14 + 9 * 2**32
+NONCES = 3 + 7 * 2**32
+AGREEMENTS = 6 + 7 * 2**32
+BALANCES = 8 + 10 * 2**32
+REVERSED = 14 + 10 * 2**32
 """Slots; `contracts/libraries/StorageLayout.sol` says what is in most of them."""
 FEE, RATE, MAX_POINTS, DAILY_CAP = (0, 8, 16), (1, 0, 32), (1, 128, 64), (1, 192, 64)
 """Fields of an agreement: which of its three slots, from which bit, how many bits."""

@@ -65,6 +65,8 @@ from tongdui.orders import (
 from tongdui.receipts import Entry, chain_head, merkle_root
 
 THIEF = keccak256(b"a key that no merchant has")
+CAP_OF_CINE = PROGRAMS + 6 * CINE + 5
+"""A slot."""
 _HALF_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
@@ -237,6 +239,23 @@ def paused_network(world: World) -> None:
     impose(world, deed)
 
 
+def money_during_a_pause(world: World) -> None:
+    """A deposit while the network was paused."""
+    data = world.chain.encode_call("deposit", STATION, YUAN, keccak256(b"BANK-6"))
+    with elsewhere(world):
+        deed = observe(world, world.treasury, data)
+    world.call(world.pauser, "pause")
+    impose(world, deed)
+
+
+def terms_of_a_closed_merchant(world: World) -> None:
+    """An agreement with a merchant that had left the network."""
+    terms = exchange_terms(rate_num=7)
+    deed = _registration(world, terms, *world.sign_terms(terms))
+    world.call(world.operator, "setMerchantStatus", CINEMA, Status.CLOSED)
+    impose(world, deed)
+
+
 def order_left_out(world: World) -> None:
     """An order that is refused as if its signer were unknown, though nothing is wrong with it."""
     genuine = world.order(STATION, issue(BO, 7))
@@ -281,6 +300,24 @@ def over_daily_cap(world: World) -> None:
     _under_other_terms(world, DAILY_CAP, 10_000, *two)
 
 
+def over_issuance_cap(world: World) -> None:
+    """An issue of more than the program's cap of the day."""
+    signed = world.order(CINEMA, issue(BO, 1_000_001, CINE))
+    with elsewhere(world):
+        poke(world, CAP_OF_CINE, 0, 64, 5_000_000)
+        deed = observe_batch(world, signed)
+    impose(world, deed)
+
+
+def cap_lifted_without_notice(world: World) -> None:
+    """A higher cap that counts on the very day on which it was announced."""
+    data = world.chain.encode_call("setIssuanceCap", CINE, 3_000_000)
+    with elsewhere(world):
+        poke(world, CAP_OF_CINE, 0, 64, 5_000_000)
+        deed = observe(world, world.operator, data)
+    impose(world, deed)
+
+
 def ended_agreement(world: World) -> None:
     """A spend under an agreement that had ended."""
     signed = world.order(WASH, spend(BO, 5))
@@ -318,7 +355,7 @@ def foreign_program(world: World) -> None:
     """An issue in a program that is another merchant's."""
     signed = world.order(WASH, issue(BO, 7, CINE))
     with elsewhere(world):
-        poke(world, PROGRAMS + 5 * CINE, 0, 32, WASH)
+        poke(world, PROGRAMS + 6 * CINE, 0, 32, WASH)
         deed = observe_batch(world, signed)
     impose(world, deed)
 
@@ -508,9 +545,15 @@ def wrong_position(world: World) -> None:
     empty_block(world)
 
 
+def wrong_cap(world: World) -> None:
+    """A cap that nobody set."""
+    poke(world, CAP_OF_CINE, 0, 64, 9_999_999)
+    empty_block(world)
+
+
 def wrong_total(world: World) -> None:
     """The points that a program has redeemed, written into the contract's storage."""
-    poke(world, PROGRAMS + 5 * FUEL + 1, 64, 64, 1)
+    poke(world, PROGRAMS + 6 * FUEL + 1, 64, 64, 1)
     empty_block(world)
 
 

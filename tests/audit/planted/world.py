@@ -197,6 +197,8 @@ class World:
         )
         self.call(self.treasury, "withdraw", WASH, YUAN // 2, keccak256(b"BANK-3"))
         self.call(self.operator, "setCreditLimit", CINEMA, 80 * YUAN)
+        self.call(self.operator, "setIssuanceCap", CINE, 1_000_000)
+        self.call(self.operator, "setIssuanceCap", CINE, 2_000_000)
 
     def _fourth_day(self) -> None:
         """What is over goes: of Anna's 1,000 all that is left, and what Chen has of them."""

@@ -46,6 +46,7 @@ class Issue(InstructionKind[IssueRequest]):
         program = resolver.own_program(request, request.program, at)
         member = resolver.member(request, at)
         resolver.refuse_suspended()
+        resolver.require_under_cap(program, request.points, at("points"))
         expiry_day = _expiry_day(resolver, request, program, at)
         instruction = resolver.instruction(request, member, program, expiry_day=expiry_day)
         sides = Sides(receiver=resolver.merchant.number, target_program=program.number)

@@ -25,6 +25,7 @@ _FUNCTIONS: dict[str, tuple[Type, ...]] = {
     "revokeSigner": ("address", "uint40"),
     "recoverSigner": ("uint32", "address"),
     "registerProgram": ("uint32", "uint32", "bytes32", "bytes32"),
+    "setIssuanceCap": ("uint32", "uint64"),
     "setProgramPaused": ("uint32", "bool"),
     "pause": (),
     "unpause": (),

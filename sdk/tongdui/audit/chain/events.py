@@ -17,6 +17,7 @@ _EVENTS: dict[str, tuple[tuple[Type, bool], ...]] = {
     "MerchantStatusChanged": (("uint32", True), ("uint8", False)),
     "SignerChanged": (("uint32", True), ("address", True), ("uint40", False), ("uint40", False), ("uint64", False)),
     "ProgramRegistered": (("uint32", True), ("uint32", True), ("bytes32", False), ("bytes32", False)),
+    "IssuanceCapChanged": (("uint32", True), ("uint64", False), ("uint32", False)),
     "ProgramPauseChanged": (("uint32", True), ("bool", False)),
     "AgreementRegistered": (("uint32", True), ("bytes32", True), (TERMS, False), ("bytes", False), ("bytes", False)),
     "AgreementEnds": (("uint32", True), ("uint40", False), ("uint32", False)),

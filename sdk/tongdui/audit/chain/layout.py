@@ -16,9 +16,9 @@ from ..tables import Table
 OWNER, PENDING_OWNER = 0, 1
 MERCHANTS = 2
 PROGRAMS = 2 + 2**32
-SIGNERS = 2 + 6 * 2**32
+SIGNERS = 2 + 7 * 2**32
 NONCES, ROLES, COUNTS, AGREEMENTS = (SIGNERS + n for n in (1, 2, 3, 4))
-DIGESTS = 6 + 9 * 2**32
+DIGESTS = 6 + 10 * 2**32
 AGREEMENT_COUNT, BALANCES, FUNDS, BANK_REFERENCES, NEWEST_BATCH, HEAD, ROOTS, REVERSED = (
     DIGESTS + n for n in (1, 2, 3, 4, 5, 6, 7, 8)
 )
@@ -121,8 +121,8 @@ def balance_in(packed: int, program: int) -> int:
 
 
 def program_slot(program: int) -> int:
-    """The first of a program's five slots: minted, burnt, voided, code, name."""
-    return PROGRAMS + 5 * program
+    """The first of a program's six slots: minted, burnt, voided, code, name, cap."""
+    return PROGRAMS + 6 * program
 
 
 def merchant_slot(merchant: int) -> int:
@@ -148,10 +148,10 @@ class ProgramSeen(NamedTuple):
 
 def program_in(minted: int, burnt: int, voided: int) -> ProgramSeen:
     """Unpacks the first three of a program's slots."""
-    merchant, _, paused, *_, created = (field.of(minted) for field in _MINTED_WORD.fields)
+    merchant, _, paused, *_ = values = [field.of(minted) for field in _MINTED_WORD.fields]
     gone = [field.of(burnt) for field in _BURNT_WORD.fields[len(_PROGRAM_HEAD) :]]
     return ProgramSeen(
-        merchant, bool(paused), created, sum(gone) + sum(field.of(voided) for field in _VOIDED_WORD.fields)
+        merchant, bool(paused), values[-1], sum(gone) + sum(field.of(voided) for field in _VOIDED_WORD.fields)
     )
 
 
@@ -310,6 +310,7 @@ _PROGRAM_HEAD = (
 _MINTED_WORD = _parts(
     "program {0}",
     *_PROGRAM_HEAD,
+    ("storage.issuance_cap", "existence of a cap", 34, 1, _yes_no),
     ("storage.totals", "total restored", 64, 64, _points),
     ("storage.totals", "total exchanged in", 128, 64, _points),
     ("storage.totals", "total of all points ever minted", 192, 64, _points),
@@ -325,6 +326,14 @@ _VOIDED_WORD = _parts(
     "program {0}",
     ("storage.totals", "total expired", 64, 64, _points),
     ("storage.totals", "total revoked", 128, 64, _points),
+)
+_CAP_WORD = _parts(
+    "program {0}",
+    ("storage.issuance_cap", "cap of a day's issues", 0, 64, _points),
+    ("storage.issuance_cap", "issues of the cap's last day", 64, 64, _points),
+    ("storage.issuance_cap", "next cap of a day's issues", 128, 64, _points),
+    ("storage.issuance_cap", "first day of the next cap", 192, 32, str),
+    ("storage.issuance_cap", "last day of issues under a cap", 224, 32, str),
 )
 _ROUTE_WORD = _parts(
     "agreement {0}",
@@ -357,7 +366,7 @@ _PARTIES_WORD = _parts(
     ("storage.agreement", "keeping of the expiry day", 168, 1, _yes_no),
 )
 
-_PROGRAM_WORDS = (_MINTED_WORD, _BURNT_WORD, _VOIDED_WORD, _CODE_WORD, _NAME_WORD)
+_PROGRAM_WORDS = (_MINTED_WORD, _BURNT_WORD, _VOIDED_WORD, _CODE_WORD, _NAME_WORD, _CAP_WORD)
 _AGREEMENT_WORDS = (_ROUTE_WORD, _PRICE_WORD, _PARTIES_WORD)
 
 
@@ -413,13 +422,14 @@ def _of_merchants(state: State) -> Iterator[Slot]:
 
 def _of_programs(state: State) -> Iterator[Slot]:
     for number, program in state.programs.stored():
-        head, totals = (program.merchant, 1, program.paused), program.totals
+        head, totals, cap = (program.merchant, 1, program.paused), program.totals, program.cap
         words = (
-            _MINTED_WORD.pack(*head, totals.restored, totals.exchanged_in, totals.created),
+            _MINTED_WORD.pack(*head, cap.points > 0, totals.restored, totals.exchanged_in, totals.created),
             _BURNT_WORD.pack(*head, totals.redeemed, totals.spent, totals.exchanged_out),
             _VOIDED_WORD.pack(totals.expired, totals.revoked),
             _number(program.code),
             _number(program.name),
+            _CAP_WORD.pack(*cap),
         )
         yield from _in_a_row(program_slot(number), zip(_PROGRAM_WORDS, words, strict=True), number)
 

@@ -32,6 +32,7 @@ RULES = {
     "storage.credit_limit": "the credit limit of a merchant in the contract is the one that its history leads to",
     "storage.funds": "the settlement funds in the contract are the deposits minus the withdrawals",
     "storage.head": "the head of the journal in the contract is the one that its history leads to",
+    "storage.issuance_cap": "a program's cap of a day's issues in the contract, and its use, are those that its history leads to",
     "storage.nonce": "the nonces that the contract has marked as used are those that its history leads to",
     "storage.owner": "the owner of the contract is the one that its history leads to",
     "storage.paused": "the contract is paused if, and only if, its history says so",

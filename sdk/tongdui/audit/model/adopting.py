@@ -54,6 +54,12 @@ def _program_paused(house: ClearingHouse, program: int, paused: bool) -> None:
         house.programs[program] = house.programs[program]._replace(paused=paused)
 
 
+def _cap_changed(house: ClearingHouse, program: int, points: int, from_day: int) -> None:
+    if program in house.programs:
+        cap = house.programs[program].cap.changed(points, house.today(), from_day)
+        house.programs[program] = house.programs[program]._replace(cap=cap)
+
+
 def _paused(house: ClearingHouse, _by: str) -> None:
     house.one["paused"] = True
 
@@ -133,6 +139,7 @@ _READERS: dict[str, Callable[..., None]] = {
     "SignerChanged": _signer_changed,
     "ProgramRegistered": _program_registered,
     "ProgramPauseChanged": _program_paused,
+    "IssuanceCapChanged": _cap_changed,
     "Paused": _paused,
     "Unpaused": _unpaused,
     "RoleChanged": _role_changed,
@@ -159,6 +166,7 @@ def _adopt_entry(house: ClearingHouse, e: Entry, original: Entry | None) -> None
     match e.kind:
         case Kind.ISSUE:
             house.mint(e.member, e.program, e.points, "issued")
+            house.count_issued(e.program, e.points)
         case Kind.REDEEM:
             house.burn(e.member, e.program, e.points, "redeemed")
         case Kind.EXPIRE:

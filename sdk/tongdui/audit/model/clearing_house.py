@@ -33,6 +33,7 @@ from ...receipts import Entry, Evidence, chain_head, merkle_root, root_of_proof
 from ..tables import Table, Tables
 from .records import (
     Agreement,
+    Cap,
     Key,
     Merchant,
     Movement,
@@ -54,6 +55,8 @@ MAX_CREDIT_LIMIT = 2**63 - 1
 MAX_FUNDS = 2**94
 MAX_BATCH = 2**16 - 1
 MAX_GRACE = 7 * 86_400
+CAP_NOTICE_DAYS = 2
+"""How many network days after its announcement a higher cap counts."""
 BPS = 10_000
 _HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 """Half the order of the curve secp256k1."""
@@ -166,6 +169,7 @@ class ClearingHouse:
             "keys": {key: tuple(k) for key, k in self.keys.stored()},
             "programs": {n: (p.merchant, p.paused, p.code, p.name) for n, p in programs.items()},
             "totals": {n: tuple(p.totals) for n, p in programs.items()},
+            "caps": {n: _cap_seen(p.cap, today) for n, p in programs.items()},
             "supplies": {n: p.supply() for n, p in programs.items()},
             "agreements": {n: astuple(a.terms) for n, a in agreements.items()},
             "used today": {n: self.use[n].on(today) for n in agreements},
@@ -186,6 +190,9 @@ class ClearingHouse:
     def _require_role(self, by: str, role: Role) -> None:
         require(self.roles[role, by], "MissingRole", role, by)
 
+    def _require_running(self) -> None:
+        require(not self.network_paused, "EnforcedPause")
+
     # ---------------------------------------------------------------- registry
 
     def set_role(self, by: str, role: Role, account: str, held: bool) -> None:
@@ -195,6 +202,7 @@ class ClearingHouse:
 
     def register_merchant(self, by: str, merchant: int, name: bytes, key: str, credit_limit: int) -> None:
         self._require_role(by, Role.OPERATOR)
+        self._require_running()
         require(merchant == self.count("merchants"), "UnexpectedId", merchant, self.count("merchants"))
         require(credit_limit <= MAX_CREDIT_LIMIT, "BadCreditLimit", merchant, credit_limit, 0)
         self._check_key(merchant, key, 0, FOREVER)
@@ -211,10 +219,13 @@ class ClearingHouse:
         old = self._known_merchant(merchant).status
         possible = old != Status.CLOSED and status not in (Status.NONE, old) and merchant != OPERATOR_MERCHANT
         require(possible, "BadStatusChange", merchant, old, status)
+        if status == Status.ACTIVE:
+            self._require_running()
         self.merchants[merchant] = self.merchants[merchant]._replace(status=status)
         self._emit("MerchantStatusChanged", merchant, status)
 
     def change_signer(self, by: str, change: SignerChange, signature: bytes, key_signature: bytes) -> None:
+        self._require_running()
         merchant, key, valid_from, valid_until, nonce = change
         digest = signer_change_digest(self.domain, *change)
         self._require_signature(merchant, digest, signature)
@@ -233,17 +244,29 @@ class ClearingHouse:
 
     def recover_signer(self, by: str, merchant: int, key: str) -> None:
         require(by == self.admin, "OwnableUnauthorizedAccount", by)
-        self._known_merchant(merchant)
+        self._require_open(merchant)
         self._check_key(merchant, key, self.now, FOREVER)
         self._set_key(merchant, key, self.now, FOREVER)
 
     def register_program(self, by: str, program: int, merchant: int, code: bytes, name: bytes) -> None:
         self._require_role(by, Role.OPERATOR)
+        self._require_running()
         require(program == self.count("programs") + 1, "UnexpectedId", program, self.count("programs") + 1)
-        self._known_merchant(merchant)
+        self._require_active(merchant)
         self.programs[program] = Program(merchant, code, name)
         self.one["programs"] = program
         self._emit("ProgramRegistered", program, merchant, code, name)
+
+    def set_issuance_cap(self, by: str, number: int, points: int) -> None:
+        self._require_role(by, Role.OPERATOR)
+        program, today = self._known_program(number), self.today()
+        before = program.cap.on(today)
+        raises = before > 0 and (points == 0 or points > before)
+        if raises:
+            self._require_running()
+        from_day = today + CAP_NOTICE_DAYS if raises else today
+        self.programs[number] = program._replace(cap=program.cap.changed(points, today, from_day))
+        self._emit("IssuanceCapChanged", number, points, from_day)
 
     def set_program_paused(self, by: str, program: int, paused: bool) -> None:
         self._require_role(by, Role.PAUSER)
@@ -265,6 +288,15 @@ class ClearingHouse:
     def _known_merchant(self, merchant: int) -> Merchant:
         require(merchant in self.merchants, "UnknownMerchant", merchant)
         return self.merchants[merchant]
+
+    def _require_open(self, merchant: int) -> None:
+        """A closed merchant signs nothing, and gets no key."""
+        status = self._known_merchant(merchant).status
+        require(status != Status.CLOSED, "MerchantInactive", merchant, status)
+
+    def _require_active(self, merchant: int) -> None:
+        status = self._known_merchant(merchant).status
+        require(status == Status.ACTIVE, "MerchantInactive", merchant, status)
 
     def _runs(self, merchant: int, program: int) -> bool:
         return program in self.programs and self.programs[program].merchant == merchant
@@ -289,6 +321,7 @@ class ClearingHouse:
         return found is not None and found.merchant == merchant and found.valid_from <= self.now < found.valid_until
 
     def _require_signature(self, merchant: int, digest: bytes, signature: bytes) -> None:
+        self._require_open(merchant)
         require(self._is_live(_signer(digest, signature), merchant), "BadSignature", merchant)
 
     def use_nonce(self, merchant: int, nonce: int) -> None:
@@ -314,6 +347,7 @@ class ClearingHouse:
         self, by: str, number: int, terms: AgreementTerms, source_signature: bytes, target_signature: bytes
     ) -> None:
         self._require_role(by, Role.OPERATOR)
+        self._require_running()
         require(number == self.count("agreements") + 1, "UnexpectedId", number, self.count("agreements") + 1)
         self._check_terms(terms)
         digest = terms.digest(self.domain)
@@ -351,8 +385,8 @@ class ClearingHouse:
         return self.agreements[number]
 
     def _check_terms(self, t: AgreementTerms) -> None:
-        self._known_merchant(t.source_merchant)
-        self._known_merchant(t.target_merchant)
+        self._require_active(t.source_merchant)
+        self._require_active(t.target_merchant)
         require(self._runs(t.source_merchant, t.source_program), "BadTerms", "sourceProgram")
         if t.kind == EXCHANGE:
             other = t.target_program != t.source_program
@@ -382,6 +416,7 @@ class ClearingHouse:
 
     def set_credit_limit(self, by: str, merchant: int, micros: int) -> None:
         self._require_role(by, Role.OPERATOR)
+        self._require_running()
         m = self._known_merchant(merchant)
         covers = micros <= MAX_CREDIT_LIMIT and m.position >= -micros
         require(covers, "BadCreditLimit", merchant, micros, m.position)
@@ -404,6 +439,7 @@ class ClearingHouse:
     def _book(self, by: str, merchant: int, micros: int, bank_ref: bytes) -> Merchant:
         """What deposits and withdrawals check alike."""
         self._require_role(by, Role.TREASURY)
+        self._require_running()
         m = self._known_merchant(merchant)
         require(micros != 0, "ZeroAmount")
         require(not self.bank_refs[bank_ref], "BankRefUsed", bank_ref)
@@ -440,7 +476,7 @@ class ClearingHouse:
     def begin_batch(self, by: str, instructions: int) -> None:
         """Reverts unless a batch with so many instructions may be executed."""
         self._require_role(by, Role.SEQUENCER)
-        require(not self.network_paused, "EnforcedPause")
+        self._require_running()
         require(instructions <= MAX_BATCH, "BatchTooLarge", instructions)
 
     def close_batch(self, leaves: Sequence[bytes]) -> None:
@@ -564,7 +600,9 @@ class ClearingHouse:
         program = self._own_program(merchant, i.program)
         check(i.expiry_day == 0 or i.expiry_day > self.today(), Reason.ALREADY_EXPIRED)
         check(program.can_mint(i.points), Reason.SUPPLY_OVERFLOW)
+        check(program.cap.leaves(i.points, self.today()), Reason.OVER_ISSUANCE_CAP)
         self.mint(i.member, i.program, i.points, "issued")
+        self.count_issued(i.program, i.points)
         return Movement(i.points, expiry_day=i.expiry_day)
 
     def _burn_own(self, merchant: int, i: Instruction) -> Movement:
@@ -739,14 +777,25 @@ class ClearingHouse:
         program = self.programs[number]
         self.programs[number] = program._replace(totals=program.totals.plus(total, points))
 
+    def count_issued(self, number: int, points: int) -> None:
+        """Counts points in the day's use of a program's cap, if it has one."""
+        program = self.programs[number]
+        self.programs[number] = program._replace(cap=program.cap.with_use(points, self.today()))
+
 
 def _merchant(stored: Sequence[Any]) -> Merchant:
     return Merchant(stored[0], stored[1], Status(stored[2]))
 
 
 def _program(stored: Sequence[Any]) -> Program:
-    merchant, code, name, paused, totals = stored
-    return Program(merchant, code, name, paused, Totals(*totals))
+    merchant, code, name, paused, totals, cap = stored
+    return Program(merchant, code, name, paused, Totals(*totals), Cap(*cap))
+
+
+def _cap_seen(cap: Cap, today: int) -> tuple[int, int, int, int]:
+    """A cap as the lens shows it: points, used today, and what follows from which day on."""
+    follows = (cap.next_points, cap.next_day) if cap.next_day > today else (0, 0)
+    return (cap.on(today), cap.used_on(today), *follows)
 
 
 def _agreement(stored: Sequence[Any]) -> Agreement:

@@ -113,6 +113,41 @@ class Totals(NamedTuple):
         return self._replace(**{total: getattr(self, total) + points})
 
 
+class Cap(NamedTuple):
+    """How many points a program may issue in a day, and how many it has issued on the last day on which it did."""
+
+    points: int = 0
+    """0: any number, as in `next_points`."""
+    used: int = 0
+    next_points: int = 0
+    """Counts in place of `points` from `next_day` on."""
+    next_day: int = 0
+    """0: nothing follows."""
+    used_day: int = 0
+
+    def on(self, day: int) -> int:
+        """The cap of a day; 0 if there is none."""
+        return self.next_points if 0 < self.next_day <= day else self.points
+
+    def used_on(self, day: int) -> int:
+        """What was issued on a day, which is not before the last one."""
+        return self.used if self.used_day == day else 0
+
+    def leaves(self, points: int, day: int) -> bool:
+        """Whether so many points more may be issued on a day."""
+        return self.on(day) == 0 or self.used_on(day) + points <= self.on(day)
+
+    def changed(self, points: int, today: int, from_day: int) -> Cap:
+        """The cap with so many points from a day on, which is today or later."""
+        if from_day > today:
+            return self._replace(points=self.on(today), next_points=points, next_day=from_day)
+        return self._replace(points=points, next_points=0, next_day=0)
+
+    def with_use(self, points: int, day: int) -> Cap:
+        """The cap after so many points more were issued on a day."""
+        return self._replace(used=self.used_on(day) + points, used_day=day) if self.points else self
+
+
 class Program(NamedTuple):
     """A points currency."""
 
@@ -121,6 +156,7 @@ class Program(NamedTuple):
     name: bytes
     paused: bool = False
     totals: Totals = Totals()
+    cap: Cap = Cap()
 
     def can_mint(self, points: int) -> bool:
         """Whether so many points more can come into being: a program mints less than 2^64 in its life."""

@@ -30,6 +30,7 @@ ROLES = {
     "registerAgreement": Role.OPERATOR,
     "setCreditLimit": Role.OPERATOR,
     "revokeSigner": Role.OPERATOR,
+    "setIssuanceCap": Role.OPERATOR,
     "setProgramPaused": Role.PAUSER,
     "deposit": Role.TREASURY,
     "withdraw": Role.TREASURY,
@@ -54,6 +55,8 @@ def reconstructed(events: Sequence[Event], caller: str) -> Made | None:
     match name, values:
         case ("Paused", (account,)) | ("Unpaused", (account,)):
             return "pause" if name == "Paused" else "unpause", account, (), 1
+        case "IssuanceCapChanged", (program, points, _):
+            return "setIssuanceCap", caller, (program, points), 1
         case "OwnershipTransferStarted", (owner, new):
             return "transferOwnership", owner, (new,), 1
         case "OwnershipTransferred", (_, new):

@@ -22,6 +22,7 @@ _INSTRUCTION_REASONS = {
     Reason.PROGRAM_PAUSED: "no points of a paused program move",
     Reason.INSUFFICIENT_POINTS: "nobody gives points that they do not have",
     Reason.SUPPLY_OVERFLOW: "a program mints less than 2^64 points in its life",
+    Reason.OVER_ISSUANCE_CAP: "issues of a day stay within the program's cap",
     Reason.ALREADY_EXPIRED: "points are issued with an expiry day that is to come",
     Reason.WRONG_AGREEMENT: "a conversion names an agreement of its kind and program",
     Reason.AGREEMENT_NOT_LIVE: "a conversion needs an agreement that is in force",
@@ -57,6 +58,7 @@ _CALL_ERRORS = {
     "BadTerms": "call.terms",
     "BadCreditLimit": "call.credit_limit",
     "EnforcedPause": "call.paused",
+    "MerchantInactive": "call.merchant",
 }
 
 RULES = {
@@ -97,7 +99,8 @@ RULES = {
     "call.funds": "nobody withdraws more than its position, nor more than the bank has",
     "call.terms": "the terms of an agreement make sense",
     "call.credit_limit": "a credit limit covers the debt that there is",
-    "call.paused": "nothing is executed while the network is paused",
+    "call.merchant": "a closed merchant signs nothing and gets no key, and a suspended one begins no new business",
+    "call.paused": "while the network is paused, nothing is executed or booked, and nobody gets more to do or to spend",
     "call.refused": "the contract does only what its rules allow",
     "call.events": "a call has exactly the events that the rules lead to",
     "call.unknown": "every call of the contract is one of its functions",

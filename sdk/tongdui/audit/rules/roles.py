@@ -34,6 +34,7 @@ _NEEDS = {
     "ProgramRegistered": _OPERATOR,
     "AgreementRegistered": _OPERATOR,
     "CreditLimitChanged": _OPERATOR,
+    "IssuanceCapChanged": _OPERATOR,
     "ProgramPauseChanged": _PAUSER,
     "Paused": _PAUSER,
     "Unpaused": _PAUSER,
