@@ -100,7 +100,7 @@ slither: setup ## analyse the contracts statically; forge's own build stays unto
 
 # --- testing ---------------------------------------------------------------------------------------------------
 
-.PHONY: test test-contracts test-ape test-python gas gas-update prove coverage nightly faults soak
+.PHONY: test test-contracts test-ape test-python gas gas-update prove coverage nightly faults simulate soak
 test: setup services browser ## run everything, with a summary at the end
 	@scripts/dev/run_targets.sh check slither test-contracts test-ape test-python
 
@@ -132,7 +132,7 @@ coverage: setup ## show which lines and branches of the contracts the forge test
 	@$(IN) python scripts/dev/coverage.py
 
 nightly: setup services browser ## run the long versions: more fuzzing, deeper invariants, static analysis, proofs
-	@scripts/dev/run_targets.sh slither prove coverage nightly-contracts nightly-python
+	@scripts/dev/run_targets.sh slither prove coverage simulate nightly-contracts nightly-python
 
 .PHONY: nightly-contracts nightly-python
 nightly-contracts: setup ## forge with more runs and deeper invariants
@@ -143,6 +143,9 @@ nightly-python: setup services browser ## pytest with more examples
 
 faults: setup services ## break the path of an order at every step, in every way (docs/faults.md)
 	@$(IN) pytest tests/faults -n 0 --every-step $(FAULTS_ARGS)
+
+simulate: setup ## an hour of simulated schedules (SIMULATE_ARGS="--seed 7": one again, with its trace; docs/assurance.md)
+	@$(IN) python -m tests.simulation $(or $(SIMULATE_ARGS),--minutes 60)
 
 soak: setup services ## minutes (SOAK_ARGS="--hours 8": hours) of load with faults; then everything must add up
 	@$(IN) python -m tests.soak $(SOAK_ARGS)

@@ -74,6 +74,7 @@ abstract contract Agreements is Registry {
         external
         override
     {
+        _requireOperating();
         AgreementParties parties = _knownAgreement(id).parties;
         if (merchant != parties.sourceMerchant() && merchant != parties.targetMerchant()) {
             revert BadSignature(merchant);

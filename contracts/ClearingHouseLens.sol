@@ -13,10 +13,12 @@ import {
     ProgramTotals
 } from "./interfaces/IClearingHouse.sol";
 import {IClearingHouseLens} from "./interfaces/IClearingHouseLens.sol";
+import {IClearingHouseSuccession, Predecessor, Stage} from "./interfaces/IClearingHouseSuccession.sol";
 import {Domain} from "./libraries/Domain.sol";
 import {Orders} from "./libraries/Orders.sol";
 import {PaddedText} from "./libraries/PaddedText.sol";
 import {StorageLayout} from "./libraries/StorageLayout.sol";
+import {SuccessionStorage} from "./libraries/SuccessionStorage.sol";
 import {AgreementParties} from "./types/AgreementParties.sol";
 import {AgreementPrice} from "./types/AgreementPrice.sol";
 import {AgreementRoute} from "./types/AgreementRoute.sol";
@@ -178,6 +180,27 @@ contract ClearingHouseLens is IClearingHouseLens {
         return bytes32(_word(StorageLayout.ofProgram(program) + 4));
     }
 
+    // ---------------------------------------------------------------- succession
+
+    /// @inheritdoc IClearingHouseLens
+    function successionOf() external view override returns (Stage stage, Predecessor memory predecessor, uint32) {
+        uint256 progress = _word(SuccessionStorage.SLOT);
+        stage = Stage(uint8(progress));
+        predecessor.leaves = uint32(progress >> 72);
+        predecessor.chainId = uint64(progress >> 104);
+        predecessor.house = address(uint160(_word(SuccessionStorage.SLOT + 1)));
+        predecessor.head = bytes32(_word(SuccessionStorage.SLOT + 2));
+        predecessor.root = bytes32(_word(SuccessionStorage.SLOT + 3));
+        return (stage, predecessor, uint32(progress >> 40));
+    }
+
+    /// @inheritdoc IClearingHouseLens
+    function positionsOf(uint32 first, uint32 last) external view override returns (int256 micros) {
+        for (uint256 merchant = first; merchant <= last; ++merchant) {
+            micros += MerchantPosition.wrap(_word(StorageLayout.ofMerchant(uint32(merchant)))).micros();
+        }
+    }
+
     // ---------------------------------------------------------------- entries and orders
 
     /// @inheritdoc IClearingHouseLens
@@ -216,7 +239,7 @@ contract ClearingHouseLens is IClearingHouseLens {
     /// @inheritdoc IClearingHouseLens
     function supportsInterface(bytes4 id) external pure override returns (bool) {
         bool house = id == type(IClearingHouse).interfaceId || id == type(IClearingHouseLens).interfaceId;
-        return house || id == type(IERC165).interfaceId;
+        return house || id == type(IClearingHouseSuccession).interfaceId || id == type(IERC165).interfaceId;
     }
 
     function _word(uint256 slot) private view returns (uint256) {

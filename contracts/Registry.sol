@@ -7,6 +7,8 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import {TypedData} from "./TypedData.sol";
 import {IClearingHouse, MerchantStatus, Role, SignerChange} from "./interfaces/IClearingHouse.sol";
+import {IClearingHouseSuccession, Stage} from "./interfaces/IClearingHouseSuccession.sol";
+import {SuccessionStorage} from "./libraries/SuccessionStorage.sol";
 import {IssuanceCap} from "./types/IssuanceCap.sol";
 import {MerchantPosition, MerchantPositionLib} from "./types/MerchantPosition.sol";
 import {ProgramSide, ProgramSideLib} from "./types/ProgramSide.sol";
@@ -87,7 +89,14 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
 
     modifier onlyRole(Role role) {
         if (!hasRole[role][msg.sender]) revert MissingRole(role, msg.sender);
+        if (role != Role.Sequencer) _requireOperating(); // the pause stops the sequencer
         _;
+    }
+
+    /// @dev Reverts if the house is frozen, or does not have its predecessor's state yet.
+    function _requireOperating() internal view {
+        Stage stage = SuccessionStorage.load().stage;
+        if (stage != Stage.Operating) revert IClearingHouseSuccession.WrongStage(stage);
     }
 
     /// @dev For whatever gives somebody more to do or to spend. What takes it away, and what repairs, goes on during a pause.
@@ -115,6 +124,7 @@ abstract contract Registry is IClearingHouse, Ownable2Step, TypedData {
 
     /// @inheritdoc IClearingHouse
     function recoverSigner(uint32 merchant, address key) external override onlyOwner {
+        _requireOperating();
         _requireOpen(merchant);
         _setSigner(merchant, key, uint40(block.timestamp), type(uint40).max, NO_NONCE);
     }

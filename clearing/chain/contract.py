@@ -56,7 +56,7 @@ def deployment_code(admin: str, operator_name: bytes, utc_offset_seconds: int) -
 
 
 def encode_call(function: str, arguments: list[Any]) -> bytes:
-    """The calldata of a function. `arguments` are JSON values: bytes as hex with 0x, tuples as lists."""
+    """The calldata of a function. `arguments` are JSON values: bytes as hex with 0x, tuples and arrays as lists."""
     abi = _by_name("function", function)
     values = [_from_json(spec, value) for spec, value in zip(abi["inputs"], arguments, strict=True)]
     return _selector(abi) + encode([_type(spec) for spec in abi["inputs"]], values)
@@ -137,6 +137,9 @@ def _type(spec: dict[str, Any]) -> str:
 
 
 def _from_json(spec: dict[str, Any], value: Any) -> Any:
+    if spec["type"].endswith("[]"):
+        element = {**spec, "type": spec["type"].removesuffix("[]")}
+        return [_from_json(element, one) for one in value]
     if spec["type"].startswith("bytes"):
         return bytes_of(value)
     if spec["type"] == "tuple":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from eth_typing import HexAddress, HexStr
@@ -18,7 +19,8 @@ from clearing.kit.config import variable
 from clearing.kit.signing.role_keys import RoleKeys
 from tongdui.encoding import text_word
 
-_DEPLOYMENT_GAS = 12_000_000
+DEPLOYMENT_GAS = 12_000_000
+"""More than the contract needs, with its lens and its succession."""
 _ROLE_GAS = 200_000
 _ROLES = {
     "operator": (contract.OPERATOR, contract.PAUSER),
@@ -33,7 +35,12 @@ class CannotDeploy(CannotSend):
 
 def contract_address(admin: str) -> str:
     """The address of the contract, deployed or not: the admin key's first transaction creates it."""
-    return str(get_create_address(HexAddress(HexStr(admin)), Nonce(0)))
+    return created_address(admin, 0)
+
+
+def created_address(account: str, nonce: int) -> str:
+    """The address of what an account's transaction with this nonce creates, checksummed."""
+    return str(get_create_address(HexAddress(HexStr(account)), Nonce(nonce)))
 
 
 def deploy(
@@ -60,22 +67,39 @@ def deploy(
             f"the admin account {to_checksum_address(admin.address)} has sent transactions on this chain, but its first one "
             f"made no contract at {address}; deploy with an admin key that was never used"
         )
-    grants = [
+    grants = _missing_grants(client, keys, address, is_there=is_there)
+    gas = (0 if is_there else DEPLOYMENT_GAS) + len(grants) * _ROLE_GAS
+    if gas:
+        sender.check_funds(gas)
+    if not is_there:
+        code = contract.deployment_code(admin.address, text_word(operator_name), utc_offset_seconds)
+        sender.send(Sending(None, code, DEPLOYMENT_GAS, lambda: _has_code(client, address)))
+    _grant(client, sender, address, grants)
+    return address
+
+
+def grant_roles(client: ChainClient, sender: Sender, keys: RoleKeys, address: str) -> None:
+    """Grants each role of a contract to its key, where it lacks it."""
+    grants = _missing_grants(client, keys, address, is_there=True)
+    if grants:
+        sender.check_funds(len(grants) * _ROLE_GAS)
+    _grant(client, sender, address, grants)
+
+
+def _missing_grants(client: ChainClient, keys: RoleKeys, address: str, *, is_there: bool) -> list[tuple[int, str]]:
+    """Roles and their keys' addresses, where a contract lacks them."""
+    return [
         (number, to_checksum_address(keys.address(role)))
         for role, numbers in _ROLES.items()
         for number in numbers
         if not is_there or not _has_role(client, address, number, to_checksum_address(keys.address(role)))
     ]
-    gas = (0 if is_there else _DEPLOYMENT_GAS) + len(grants) * _ROLE_GAS
-    if gas:
-        sender.check_funds(gas)
-    if not is_there:
-        code = contract.deployment_code(admin.address, text_word(operator_name), utc_offset_seconds)
-        sender.send(Sending(None, code, _DEPLOYMENT_GAS, lambda: _has_code(client, address)))
+
+
+def _grant(client: ChainClient, sender: Sender, address: str, grants: Sequence[tuple[int, str]]) -> None:
     for number, holder in grants:
         data = contract.encode_call("setRole", [number, holder, True])
         sender.send(Sending(address, data, _ROLE_GAS, partial(_has_role, client, address, number, holder)))
-    return address
 
 
 def without_funds(client: ChainClient, keys: RoleKeys, max_fee_per_gas: int | None) -> dict[str, str]:
@@ -100,6 +124,12 @@ def _check_contract(client: ChainClient, address: str, utc_offset_seconds: int) 
     fault = contract_fault(client, address, chain_id=client.chain_id(), utc_offset_seconds=utc_offset_seconds)
     if fault is not None:
         raise CannotDeploy(f"{variable(fault.setting)}: {fault.what}")
+
+
+def admin_sender(client: ChainClient, keys: RoleKeys, max_fee_per_gas: int | None) -> Sender:
+    """Sends the admin key's transactions."""
+    account = keys.signer("admin")
+    return Sender(client, account, Fees(client, max_fee_per_gas), owner="admin")
 
 
 def deployment_block(client: ChainClient, address: str) -> int:

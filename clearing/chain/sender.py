@@ -60,6 +60,11 @@ class Sender:
         self._name = f"{owner} account {self._address}"
         self._chain_id = client.chain_id()
 
+    @property
+    def address(self) -> str:
+        """Of the key, checksummed."""
+        return str(self._address)
+
     def check_funds(self, gas: int) -> None:
         """Refuses fees that the chain does not take (FeesTooLow), and an account that cannot pay for so much gas (CannotSend)."""
         price = self._fees.most()

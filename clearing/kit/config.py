@@ -53,6 +53,10 @@ class Settings(BaseSettings):
     contract: str = Field(default="", pattern=r"^(0x[0-9a-fA-F]{40})?$")
     """Address of the ClearingHouse. Empty until it is deployed."""
 
+    predecessors: str = Field(default="", pattern=r"^(0x[0-9a-fA-F]{40}@\d+(,0x[0-9a-fA-F]{40}@\d+)*)?$")
+    """Contracts whose place this one took, on the same chain, oldest first: each address, `@`, and the last block in which its
+    events count, separated by commas. `clearing succeed` prints it."""
+
     anvil: str = Field(default="anvil", min_length=1)
     """The program that `clearing up` runs as its chain: a name on PATH, or a path."""
 

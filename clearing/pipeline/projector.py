@@ -9,6 +9,7 @@ import structlog
 
 from clearing.chain.client import BlockData, ChainClient, ChainError
 from clearing.chain.deployment import deployment_block
+from clearing.chain.lineage import Lineage
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
@@ -43,6 +44,7 @@ class Projector:
         self._client = client
         self._settings = settings
         self._network = NetworkIdentity.of(settings)
+        self._lineage = Lineage.of(settings)
         self._first_block = first_block if first_block is not None else settings.start_block
         self._last_block = last_block
         self._behind_since: float | None = None
@@ -73,7 +75,7 @@ class Projector:
             blocks = self._blocks(self._start_block(), self._client.head())
         else:
             is_wanted = not self._settings.confirmations  # otherwise there usually is one, and it has to wait
-            tip = self._client.tip(last.number, self._settings.contract if is_wanted else None)
+            tip = self._client.tip(last.number, self._lineage.at(last.number + 1) if is_wanted else None)
             if tip.known_hash != last.hash:
                 return self._follow_replaced(is_missing=tip.known_hash is None)
             blocks = self._blocks(last.number + 1, tip.head, tip.following)
@@ -102,15 +104,19 @@ class Projector:
         last = min(newest - self._settings.confirmations, first + _BLOCKS_A_STEP - 1)
         if self._last_block is not None:
             last = min(last, self._last_block)
-        if read is None or first > last:
-            return self._client.blocks(first, last, self._settings.contract)
+        span = next(self._lineage.spans(first, last), None)
+        if span is None:
+            return []
+        contract, _, last = span
+        if read is None:
+            return self._client.blocks(first, last, contract)
         if first == last:
             return [read]
-        return [read, *self._client.blocks(first + 1, last, self._settings.contract)]
+        return [read, *self._client.blocks(first + 1, last, contract)]
 
     def _start_block(self) -> int:
         if self._first_block is None:
-            self._first_block = deployment_block(self._client, self._settings.contract)
+            self._first_block = deployment_block(self._client, self._lineage.founder)
         return self._first_block
 
     def _may_be_behind(self) -> bool:

@@ -16,6 +16,7 @@ from clearing.runtime.commands import (
     queue,
     reconciliation,
     staff,
+    succession,
     workers,
 )
 
@@ -31,6 +32,7 @@ _GROUPS = (
     workers,
     reconciliation,
     queue,
+    succession,
 )
 
 

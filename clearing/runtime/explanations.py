@@ -14,6 +14,7 @@ from clearing.kit.signing.signer import SignerUnavailable
 from clearing.oversight.reconciliation.rebuild import NotEmpty
 from clearing.oversight.reconciliation.service import CannotReconcile
 from clearing.runtime.preflight.database import reason
+from tongdui.audit.findings import CannotCheck
 
 
 def explanation(error: Exception) -> str | None:
@@ -22,7 +23,14 @@ def explanation(error: Exception) -> str | None:
         return error.detail
     if isinstance(
         error,
-        CannotReconcile | NotEmpty | CannotSend | FeesTooLow | SignerUnavailable | ChainError | ChainUnreachable,
+        CannotReconcile
+        | NotEmpty
+        | CannotSend
+        | CannotCheck
+        | FeesTooLow
+        | SignerUnavailable
+        | ChainError
+        | ChainUnreachable,
     ):
         return str(error)
     if isinstance(error, CommandError):

@@ -464,6 +464,9 @@ interface IClearingHouse {
     /// @notice The contract that answers what `IClearingHouseLens` lists. It was created together with this one.
     function lens() external view returns (address);
 
+    /// @notice The contract that carries out what `IClearingHouseSuccession` lists. It was created together with this one.
+    function succession() external view returns (address);
+
     /// @notice The word in a slot of this contract's storage. `libraries/StorageLayout.sol` says what is where.
     function extsload(bytes32 slot) external view returns (bytes32 word);
 

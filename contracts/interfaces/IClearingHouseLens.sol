@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {AgreementTerms, Entry, MerchantStatus, ProgramTotals} from "./IClearingHouse.sol";
+import {Predecessor, Stage} from "./IClearingHouseSuccession.sol";
 
 // Slither takes the two reads `name` and `symbol` of points for variables that parameters of the same name would hide.
 // slither-disable-start shadowing-local
@@ -65,6 +66,14 @@ interface IClearingHouseLens {
 
     /// @notice Always 0: points are whole numbers.
     function decimals(uint32 program) external view returns (uint8);
+
+    // ---------------------------------------------------------------- succession
+
+    /// @notice In which stage the house is, whose state it took over (zeros if it had no predecessor), and how many leaves of that it has.
+    function successionOf() external view returns (Stage stage, Predecessor memory predecessor, uint32 imported);
+
+    /// @notice The sum of the positions of merchants `first` to `last`, in micros. The sum of all equals `settlementFunds`.
+    function positionsOf(uint32 first, uint32 last) external view returns (int256 micros);
 
     // ---------------------------------------------------------------- entries and orders
 

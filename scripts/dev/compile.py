@@ -23,7 +23,7 @@ from tongdui.audit.chain.builds import BUILDS, masked_hash
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "clearing" / "chain" / "artifacts"
-BUILT = ("ClearingHouse", "ClearingHouseLens")
+BUILT = ("ClearingHouse", "ClearingHouseLens", "ClearingHouseSuccession")
 NOT_SHIPPED = ROOT / ".build" / "artifacts"
 RUNTIME_LIMIT = 24_576  # EIP-170
 CODE_SIZE_WARNING = "5574"
@@ -37,8 +37,8 @@ class Target(NamedTuple):
 
     source: str
     directory: Path
-    also_answers: str | None = None
-    """An interface whose functions the contract answers too, through another contract to which it passes questions on."""
+    also_answers: tuple[str, ...] = ()
+    """Interfaces whose functions the contract answers too, through other contracts to which it passes calls on."""
     is_published: bool = False
     """Whether auditors compare what lies on a chain with it."""
 
@@ -61,8 +61,8 @@ def main() -> int:
 
 
 def _targets(*, check: bool) -> list[Target]:
-    lens = "contracts/interfaces/IClearingHouseLens.sol"
-    shipped = Target("contracts/ClearingHouse.sol", SHIPPED, lens, is_published=True)
+    others = tuple(f"contracts/interfaces/I{name}.sol" for name in BUILT[1:])
+    shipped = Target("contracts/ClearingHouse.sol", SHIPPED, others, is_published=True)
     if check:
         return [shipped]
     bench = sorted((ROOT / "contracts" / "bench").glob("*.sol"))
@@ -101,7 +101,7 @@ def _process_build(build: Json, *, check: bool) -> int:
 
 
 def build_of(answer: Json, profile: Json) -> Json:
-    """The code of the contract and of its lens as it stands on a chain, without the values from their constructors."""
+    """The code of the contract, its lens and its succession as it stands on a chain, without the values from their constructors."""
     names = {str(part["id"]): part["name"] for one in answer["sources"].values() for part in _variables(one["ast"])}
     contracts = {name: contract for found in answer["contracts"].values() for name, contract in found.items()}
     return {
@@ -163,8 +163,8 @@ def _difference(old: Json, new: Json) -> str:
 def compiled(target: Target, profile: Json) -> Json:
     """What the compiler makes of a source file and all its imports."""
     outputs: Json = {target.source: {"*": ["abi", "evm.bytecode", "evm.deployedBytecode"]}}
-    if target.also_answers:
-        outputs[target.also_answers] = {"*": ["abi"]}
+    for interface in target.also_answers:
+        outputs[interface] = {"*": ["abi"]}
     if target.is_published:
         outputs["*"] = {"": ["ast"], **{name: ["evm.deployedBytecode"] for name in BUILT}}
     request = {
@@ -181,12 +181,12 @@ def artifacts_of(target: Target, profile: Json, answer: Json) -> list[Json]:
     """The artifact of each deployable contract in a source file, with the ABI of what it also answers."""
     compiler = {"version": _solc_version(profile), "settings": _settings(profile)}
     hashes = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in _sources(target, profile).items()}
-    others = answer["contracts"][target.also_answers].values() if target.also_answers else ()
+    others = [contract for interface in target.also_answers for contract in answer["contracts"][interface].values()]
     more = [item for contract in others for item in contract["abi"]]
     return [
         {
             "contractName": name,
-            "abi": contract["abi"] + more,
+            "abi": contract["abi"] + [item for item in more if item not in contract["abi"]],
             "bytecode": _code(name, contract["evm"]["bytecode"]),
             "deployedBytecode": _code(name, contract["evm"]["deployedBytecode"]),
             "immutableReferences": _immutables(contract["evm"]["deployedBytecode"]),

@@ -130,6 +130,14 @@ def test_node_that_lies_about_the_code(house: ChainHouse) -> None:
     assert "which the state proves" in finding.expected
 
 
+def test_another_succession_is_named(house: ChainHouse) -> None:
+    succession = house.view("succession")
+    replace(house, succession, lambda code: code + b"\0")
+    (finding,) = check(house).findings
+    assert (finding.rule, finding.subject) == ("code.succession", f"the code of the contract's succession {succession}")
+    assert f"{BUILD.succession.size + 1} bytes with" in finding.found
+
+
 def test_proof_that_proves_nothing(house: ChainHouse) -> None:
     checked = check(house, lambda method, _, result: {} if method == "eth_getProof" else result)
     assert [finding.rule for finding in checked.findings] == ["code.contract"]
@@ -151,6 +159,7 @@ def test_node_without_proofs_is_believed_and_the_report_says_so(house: ChainHous
     assert [left_out.what for left_out in checked.not_checked] == [
         f"the proof of the code of the contract {house.address}",
         f"the proof of the code of the contract's lens {house.view('lens')}",
+        f"the proof of the code of the contract's succession {house.view('succession')}",
     ]
 
 

@@ -21,7 +21,8 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
-from clearing.chain.client import ChainClient, ChainError
+from clearing.chain.client import ChainClient, ChainError, Log
+from clearing.chain.lineage import Lineage
 from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
@@ -150,6 +151,7 @@ class ReconciliationService:
         self._database = database
         self._client = client
         self._address = settings.contract
+        self._lineage = Lineage.of(settings)
 
     def run(self, scratch: Path | None = None) -> Report:
         """Compares everything. With a `scratch` file, it goes on where an earlier one was stopped that had the same file.
@@ -331,11 +333,15 @@ class ReconciliationService:
         if self._client.block_hash(block) != block_hash:
             raise _ChainMoved
 
+    def _logs(self, first: int, last: int) -> Iterator[tuple[int, list[Log]]]:
+        for span in self._lineage.spans(first, last):
+            yield from log_pages(self._client, *span)
+
     def _pages(self, run: _Run, comparison: Comparison) -> Iterator[Page]:
         """Follows the events up to the snapshot's block, page by page, and compares the journal and its orders with each."""
         events, snapshot = run.events, comparison.snapshot
         assert snapshot.block is not None
-        for until, logs in log_pages(self._client, self._address, events.block + 1, snapshot.block):
+        for until, logs in self._logs(events.block + 1, snapshot.block):
             first = events.block + 1
             events.apply_page(logs, snapshot.originals)
             events.block, events.block_hash = until, hex_of(snapshot.hash_of(until) or b"")

@@ -79,6 +79,13 @@ def run(
     liability: Annotated[
         Path | None, typer.Option(metavar="FILE", help="What points are worth and how many are redeemed, as TOML.")
     ] = None,
+    snapshot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write what the successor of a frozen contract takes over.")
+    ] = None,
+    predecessor: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Your own snapshot of the contract's predecessor, to compare with."),
+    ] = None,
     state: State = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write the report as one page.")] = None,
     json_file: Annotated[
@@ -126,6 +133,8 @@ def run(
             bank_columns=tuple(bank_columns or ()),
             currency=currency,
             liability=liability,
+            snapshot=snapshot,
+            predecessor=predecessor,
             state=state,
             workers=workers,
             timeout=timeout,

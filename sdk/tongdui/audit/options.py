@@ -40,6 +40,10 @@ class Options:
     """The settlement currency: a file in another one is refused."""
     liability: Path | None = None
     """A TOML file with an issuer's own estimates of what its points are worth and how many are redeemed. None: from history."""
+    snapshot: Path | None = None
+    """Where to write the snapshot of a frozen contract that its successor takes over."""
+    predecessor: Path | None = None
+    """A snapshot of the contract's predecessor that the auditor took itself: what was taken over is compared with it."""
     state: Path | None = None
     """A directory to resume from, and to go on in. None: the audit begins anew, and keeps nothing."""
     checkpoint_blocks: int = 10_000

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ..encoding import hex_of
 from .chain.code import CodeChecked, Network, check_code, network_of
@@ -28,8 +29,11 @@ from .rules.bank import Bank, Statement, columns_of, read_statement
 from .rules.cycles import Cycles
 from .rules.lots import Lots
 from .rules.roles import Roles
+from .rules.succession import Succession
+from .snapshot import Snapshot
 from .state import State
 from .tables import Tables
+from .taking import take_snapshot
 from .watching import BlockSeen
 
 _DAY = 86_400
@@ -99,7 +103,9 @@ class _Run:
         )
         self._reporters = Reporters.of(tables, Lots(tables, late_days=options.grace_days))
         self._bank = Bank(tables, statements)
-        watchers = (*self._reporters.watchers, Cycles(tables), Roles(tables), self._bank)
+        known = None if options.predecessor is None else Snapshot(options.predecessor)
+        self._succession = Succession(tables, known)
+        watchers = (*self._reporters.watchers, Cycles(tables), Roles(tables), self._bank, self._succession)
         self._replay = Replay(self._house, contract, tables, watchers)
 
     # ---------------------------------------------------------------- from where to where
@@ -153,11 +159,15 @@ class _Run:
         findings += find_differing(self._nodes, last.number)
         code, storage = self._contract_checked(last)
         findings += [*code.findings, *storage.findings]
+        if options.snapshot is not None:
+            self._take_snapshot(options.snapshot, storage)
         not_checked = [
             *self._alone(),
             *code.not_checked,
             *storage.not_checked,
             *self._bank.not_checked(),
+            *self._succession.not_checked(),
+            *self._reporters.lots.not_checked(),
             *self._believed(),
         ]
         not_checked += self._still_to_come(seen)
@@ -208,6 +218,15 @@ class _Run:
         node, domain = self._nodes[0], self._network.domain
         code = check_code(node, domain.contract, last.number, last.state_root, domain)
         return code, check_storage(node, domain.contract, last.number, last.state_root, self._house)
+
+    def _take_snapshot(self, path: Path, storage: Checked) -> None:
+        """Raises CannotCheck where the contract's storage is not proven to be what its history leads to."""
+        if storage.findings or storage.not_checked:
+            raise CannotCheck(
+                f"No snapshot was written to {path}: the contract's storage is not proven to be what its history leads to. Run the "
+                "audit without --snapshot to see what differs, and name a node with --rpc that offers eth_getProof."
+            )
+        take_snapshot(path, self._house, self._reporters.lots, self._succession.frozen_in)
 
     def _still_to_come(self, last: BlockSeen) -> Iterator[NotChecked]:
         """What the chain may still get before the end that was asked for: then the same audit says something else tomorrow."""

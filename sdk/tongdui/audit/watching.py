@@ -9,6 +9,7 @@ from typing import Any
 from ..orders import AgreementTerms
 from ..receipts import Entry
 from .findings import Finding
+from .network import NetworkState
 
 Event = tuple[str, tuple[Any, ...]]
 """An event of the contract as the model writes it: its name, and its values in the order of the interface. Addresses are in lower
@@ -66,6 +67,9 @@ class Watcher:
     def on_event(self, seen: EventSeen) -> Sequence[Finding]:
         """Takes in an event that is no entry, after the model has."""
         return ()
+
+    def on_succession(self, state: NetworkState, block: BlockSeen) -> None:
+        """Takes in what the contract took over from its predecessor: its whole state, when it is set to work in this block."""
 
     def at_end(self, block: BlockSeen) -> Sequence[Finding]:
         """Concludes: `block` is the last of the audit, whether or not it did anything to the contract."""

@@ -1,6 +1,6 @@
 """Reads values that are encoded as the ABI does: what calls and events of the contract need of it, and no more.
 
-A type is its name, `uint32`, `bool`, `address`, `bytes32` or `bytes`, or a tuple of such types without `bytes`.
+A type is its name, `uint32`, `int256`, `bool`, `address`, `bytes32` or `bytes`, or a tuple of such types without `bytes`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ TERMS: Type = (
     *("uint32", "uint32", "uint64", "uint64", "uint64", "uint32", "uint32", "uint40", "bool", "bytes32"),
 )
 """`AgreementTerms`."""
+PREDECESSOR: Type = ("uint64", "address", "uint32", "bytes32", "bytes32")
+"""`Predecessor`."""
+LEAF: Type = ("uint8", "uint256", "uint256")
+"""`Leaf`."""
 assert len(TERMS) == len(fields(AgreementTerms))
 
 
@@ -72,11 +76,27 @@ def tail(data: bytes, position: int) -> bytes:
     return found
 
 
+def array_at(kind: Type, data: bytes, position: int) -> tuple[Any, ...]:
+    """The elements of the array that the offset at `position` points to, from the beginning of `data`.
+
+    Raises:
+        ValueError: The data is too short, or a value does not fit its type.
+    """
+    start = number_at(data, position) + 32
+    size = 32 * (len(kind) if isinstance(kind, tuple) else 1)
+    count = number_at(data, start - 32)
+    if start + count * size > len(data):
+        raise ValueError("the data is cut off")
+    return tuple(decoded([kind], data[at : at + size])[0] for at in range(start, start + count * size, size))
+
+
 def value_of(kind: str, word: bytes) -> Any:
     """The value of a static type in a word."""
     if kind == "bytes32":
         return word
     number = int.from_bytes(word, "big")
+    if kind == "int256":
+        return int.from_bytes(word, "big", signed=True)
     bits = {"address": 160, "bool": 1}.get(kind) or int(kind.removeprefix("uint"))
     if number >> bits:
         raise ValueError(f"{hex_of(word)} is no {kind}")

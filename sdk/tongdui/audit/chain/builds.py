@@ -12,6 +12,7 @@ from ...encoding import hex_of, keccak256
 
 BUILDS = Path(__file__).with_name("build.json")
 _WORD = 32
+_CONTRACTS = ("ClearingHouse", "ClearingHouseLens", "ClearingHouseSuccession")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,14 @@ class Build:
     """The compiler's version."""
     house: BuiltCode
     lens: BuiltCode
+    succession: BuiltCode
 
 
 @cache
 def published() -> tuple[Build, ...]:
     """All published builds, the newest last."""
     return tuple(
-        Build(one["name"], one["solc"], *(_built(one["contracts"][n]) for n in ("ClearingHouse", "ClearingHouseLens")))
+        Build(one["name"], one["solc"], *(_built(one["contracts"][name]) for name in _CONTRACTS))
         for one in json.loads(BUILDS.read_text())
     )
 

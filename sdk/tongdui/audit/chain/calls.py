@@ -9,7 +9,8 @@ from typing import Any
 from ...encoding import keccak256
 from ...orders import EXECUTE_SELECTOR, AgreementTerms, SignedOrder, decode_orders_with_evidence
 from ...receipts import Entry, Evidence
-from .abi import TERMS, Type, decoded, number_at, signature_hash, tail, value_of, word_at
+from ..leaves import Leaf
+from .abi import LEAF, PREDECESSOR, TERMS, Type, array_at, decoded, number_at, signature_hash, tail, value_of, word_at
 from .signatures import signer_of_compact
 
 UNKNOWN = "unknown"
@@ -37,9 +38,13 @@ _FUNCTIONS: dict[str, tuple[Type, ...]] = {
     "transferOwnership": ("address",),
     "acceptOwnership": (),
     "renounceOwnership": (),
+    "freeze": (),
+    "beginImport": (PREDECESSOR,),
+    "open": (),
 }
-"""Types of the arguments of each function that changes something, but for `execute`."""
+"""Types of the arguments of each function that changes something, but for `execute` and `importLeaves`."""
 
+_IMPORT_SELECTOR = keccak256(b"importLeaves(uint256,(uint8,uint256,uint256)[],bytes32[])")[:4]
 _BY_SELECTOR = {signature_hash(name, types)[:4]: name for name, types in _FUNCTIONS.items()}
 _ENTRY_WORDS = 5
 
@@ -60,6 +65,7 @@ class SignedBy:
 def call_of(data: bytes, separator: bytes) -> tuple[str, tuple[Any, ...]]:
     """The method that a transaction's data calls, and its arguments in the order of the interface.
 
+    `importLeaves` has a tuple of `Leaf`.
     `execute` has a tuple of `SignedBy` and one of `Evidence`; `registerAgreement` has its terms as `AgreementTerms`; other tuples
     are tuples. What cannot be decoded is a call of `UNKNOWN`, and the contract has refused it.
 
@@ -70,6 +76,8 @@ def call_of(data: bytes, separator: bytes) -> tuple[str, tuple[Any, ...]]:
     try:
         if data[:4] == EXECUTE_SELECTOR:
             return "execute", _execute(data[4:], separator)
+        if data[:4] == _IMPORT_SELECTOR:
+            return "importLeaves", _import(data[4:])
         name = _BY_SELECTOR[data[:4]]
         arguments = decoded(_FUNCTIONS[name], data[4:])
     except (KeyError, ValueError):
@@ -86,6 +94,11 @@ def _execute(arguments: bytes, separator: bytes) -> tuple[tuple[SignedBy, ...], 
         digest = keccak256(b"\x19\x01" + separator + signed.order.struct_hash())
         orders.append(SignedBy(signed, digest, signer_of_compact(digest, signed.signature), evidence))
     return tuple(orders), tuple(_evidence(arguments[number_at(arguments, 32) :]))
+
+
+def _import(arguments: bytes) -> tuple[int, tuple[Leaf, ...], tuple[bytes, ...]]:
+    leaves = tuple(Leaf(*values) for values in array_at(LEAF, arguments, 32))
+    return number_at(arguments, 0), leaves, array_at("bytes32", arguments, 64)
 
 
 def _evidence(array: bytes) -> Iterator[Evidence]:

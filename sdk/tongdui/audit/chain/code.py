@@ -16,6 +16,7 @@ from .trie import TrieError
 
 RULES = {
     "code.contract": "the code of the contract is a published build of the clearing house, made for this chain and address",
+    "code.succession": "the code of the contract's succession is that of the same build",
     "code.lens": "the code of the contract's lens is that of the same build, made for this contract",
 }
 
@@ -54,7 +55,7 @@ class Network:
 
 
 def check_code(node: Node, contract: str, block: int, state_root: bytes, domain: Domain) -> CodeChecked:
-    """Compares the code at the contract's address, and at that of its lens, with the published builds.
+    """Compares the code at the contract's address, and at those of its lens and its succession, with the published builds.
 
     Args:
         node: Is asked and not believed, as far as it offers proofs.
@@ -81,6 +82,7 @@ def check_code(node: Node, contract: str, block: int, state_root: bytes, domain:
     lens_code = reading.code(lens, "code.lens", f"the code of the contract's lens {lens}")
     if lens_code is not None:
         _check_lens(reading, lens, lens_code, build, contract)
+    _check_succession(reading, hex_of(values["succession"][12:]), build)
     return CodeChecked(tuple(reading.findings), tuple(reading.not_checked), build.name)
 
 
@@ -184,6 +186,16 @@ def _check_lens(reading: _Reading, lens: str, code: bytes, build: Build, contrac
         reading.differs(
             "code.lens", subject, f"made for the contract {contract}", f"made for {hex_of(values['HOUSE'][12:])}"
         )
+
+
+def _check_succession(reading: _Reading, address: str, build: Build) -> None:
+    subject = f"the code of the contract's succession {address}"
+    code = reading.code(address, "code.succession", subject)
+    if code is not None and build.succession.immutables_of(code) is None:
+        must = (
+            f"the succession of build {build.name}: {build.succession.size} bytes, masked hash {build.succession.hash}"
+        )
+        reading.differs("code.succession", subject, must, _code_in_words(code))
 
 
 def _builds_in_words() -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from ...encoding import bytes_of, hex_of
 from ...receipts import Entry
 from ..watching import Event
-from .abi import TERMS, Type, decoded, signature_hash, value_of
+from .abi import PREDECESSOR, TERMS, Type, decoded, signature_hash, value_of
 
 Json = dict[str, Any]
 
@@ -36,6 +36,10 @@ _EVENTS: dict[str, tuple[tuple[Type, bool], ...]] = {
     "Unpaused": (("address", False),),
     "OwnershipTransferStarted": (("address", True), ("address", True)),
     "OwnershipTransferred": (("address", True), ("address", True)),
+    "Frozen": tuple((kind, False) for kind in ("uint40", "bytes32", "int256", "uint32", "uint32", "uint32")),
+    "ImportBegun": ((PREDECESSOR, False),),
+    "LeafImported": (("uint256", True), ("uint8", False), ("uint256", False), ("uint256", False)),
+    "Opened": (("uint40", False), ("bytes32", False), ("int256", False)),
 }
 """Types of each event's values, and whether the value is a topic of the log."""
 

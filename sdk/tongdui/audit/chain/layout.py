@@ -7,11 +7,12 @@ Wrong ones cannot stay unseen: with a single slot too few, too many or different
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from ...encoding import address_word, hex_of, keccak256, word, word_text
 from ...orders import AgreementTerms
-from ..tables import Table
+from ..leaves import Leaf, LeafKind
+from ..network import NetworkState
 
 OWNER, PENDING_OWNER = 0, 1
 MERCHANTS = 2
@@ -23,6 +24,9 @@ AGREEMENT_COUNT, BALANCES, FUNDS, BANK_REFERENCES, NEWEST_BATCH, HEAD, ROOTS, RE
     DIGESTS + n for n in (1, 2, 3, 4, 5, 6, 7, 8)
 )
 
+SUCCESSION = 0x9D17CF20E46F894AB8539D3C5A191CB373E86AF9D77926321AFD7B54E4CF200
+"""The first of the slots with the contract's own end and its predecessor (`contracts/libraries/SuccessionStorage.sol`)."""
+
 LANES = 4
 """Balances in a page."""
 _LANE = 64
@@ -30,25 +34,6 @@ _EXCHANGE = 1
 _ROLES = ("operator", "sequencer", "treasury", "pauser")
 _AHEAD = 8
 """How many merchants, programs, agreements and batches that do not exist are looked at where an unknown slot is found."""
-
-
-class State(Protocol):
-    """What must be known of the network. The model has it."""
-
-    merchants: Table[int, Any]
-    keys: Table[str, Any]
-    programs: Table[int, Any]
-    agreements: Table[int, Any]
-    use: Table[int, Any]
-    registered: Table[bytes, int]
-    roles: Table[tuple[int, str], bool]
-    balances: Table[tuple[str, int], int]
-    bank_refs: Table[bytes, bool]
-    nonces: Table[tuple[int, int], int]
-    reversed: Table[bytes, int]
-    roots: Table[int, bytes]
-    day_of: Table[int, int]
-    one: Table[str, Any]
 
 
 class Field(NamedTuple):
@@ -175,14 +160,34 @@ def merchant_in(packed: int) -> MerchantSeen:
     return MerchantSeen(_status(status), limit, position)
 
 
-def slots(state: State) -> Iterator[Slot]:
+def agreement_fields(which: int, packed: int) -> tuple[int, ...]:
+    """The values in one of an agreement's three words: route, price, parties."""
+    return tuple(field.of(packed) for field in _AGREEMENT_WORDS[which].fields)
+
+
+def cap_fields(packed: int) -> tuple[int, ...]:
+    """The values in a program's last word: its cap."""
+    return tuple(field.of(packed) for field in _CAP_WORD.fields)
+
+
+def slots(state: NetworkState) -> Iterator[Slot]:
     """Every slot of the contract that is not zero, and some that are. Parts of the same slot may come apart from each other."""
     yield from _single_slots(state)
     for part in (_of_merchants, _of_programs, _of_agreements, _of_balances, _of_journal):
         yield from part(state)
 
 
-def possible_slots(state: State) -> Iterator[Slot]:
+def leaf_parts(state: NetworkState) -> Iterator[Leaf]:
+    """The same as leaves of a snapshot, but for what a successor does not take over: owner, roles and its own end. The balances of
+    a page may come apart from each other."""
+    for slot in slots(state):
+        leaf_of = _LEAVES.get(id(slot.kind))
+        if leaf_of is not None and slot.bits:
+            kind, key = leaf_of
+            yield Leaf(kind, key(*slot.ids), slot.bits)
+
+
+def possible_slots(state: NetworkState) -> Iterator[Slot]:
     """Slots that are zero but have a meaning: of those who come next, and of everybody who is known, for what they do not have."""
     one = state.one
     pages = range(page_of(one["programs"]) + 1)
@@ -205,7 +210,7 @@ def possible_slots(state: State) -> Iterator[Slot]:
             yield Slot(balance_slot(address, page * LANES + 1), 0, _PAGE_WORD, (address, page))
 
 
-def _addresses(state: State) -> Iterator[str]:
+def _addresses(state: NetworkState) -> Iterator[str]:
     """Everybody who is known; members as often as they have balances."""
     yield state.one["admin"]
     yield from (key for key, _ in state.keys.stored())
@@ -368,6 +373,18 @@ _PARTIES_WORD = _parts(
 
 _PROGRAM_WORDS = (_MINTED_WORD, _BURNT_WORD, _VOIDED_WORD, _CODE_WORD, _NAME_WORD, _CAP_WORD)
 _AGREEMENT_WORDS = (_ROUTE_WORD, _PRICE_WORD, _PARTIES_WORD)
+_PROGRESS_WORD = _parts(
+    "the network",
+    ("storage.succession", "stage", 0, 8, str),
+    ("storage.succession", "number of sums that differ", 8, 32, str),
+    ("storage.succession", "number of imported leaves", 40, 32, str),
+    ("storage.succession", "number of leaves of the predecessor's snapshot", 72, 32, str),
+    ("storage.succession", "chain of the predecessor", 104, 64, str),
+)
+_PREDECESSOR_WORD = _whole("storage.succession", "address of the predecessor", _address)
+_PREDECESSOR_HEAD_WORD = _whole("storage.succession", "head of the predecessor", _hash)
+_SNAPSHOT_WORD = _whole("storage.succession", "root of the predecessor's snapshot", _hash)
+_DIFFERENCE_WORD = _whole("storage.succession", "difference of sum {0}", str)
 
 
 def _balance_of(lane: int) -> Callable[[str, int], str]:
@@ -388,10 +405,50 @@ _NONCES_WORD = Kind(
 )
 
 
+# ---------------------------------------------------------------- leaves of a snapshot
+
+
+def _only(key: int) -> Callable[..., int]:
+    return lambda *_: key
+
+
+def _with_field(field: int) -> Callable[[int], int]:
+    return lambda number: number << 8 | field
+
+
+def _hex(text: str) -> int:
+    return int(text, 16)
+
+
+def _number_of(number: int) -> int:
+    return number
+
+
+_LEAF_WORDS: tuple[tuple[Kind, LeafKind, Callable[..., int]], ...] = (
+    (_COUNTS_WORD, LeafKind.NETWORK, _only(0)),
+    (_AGREEMENT_COUNT_WORD, LeafKind.NETWORK, _only(1)),
+    (_FUNDS_WORD, LeafKind.NETWORK, _only(2)),
+    (_NEWEST_BATCH_WORD, LeafKind.NETWORK, _only(3)),
+    (_HEAD_WORD, LeafKind.NETWORK, _only(4)),
+    (_MERCHANT_WORD, LeafKind.MERCHANT, _number_of),
+    (_SIGNER_WORD, LeafKind.SIGNER, _hex),
+    (_NONCES_WORD, LeafKind.NONCES, lambda merchant, page: merchant << 40 | page),
+    *((kind, LeafKind.PROGRAM, _with_field(field)) for field, kind in enumerate(_PROGRAM_WORDS)),
+    *((kind, LeafKind.AGREEMENT, _with_field(field)) for field, kind in enumerate(_AGREEMENT_WORDS)),
+    (_DIGEST_WORD, LeafKind.TERMS, _hex),
+    (_PAGE_WORD, LeafKind.BALANCES, lambda member, page: page << 160 | int(member, 16)),
+    (_BANK_REFERENCE_WORD, LeafKind.BANK_REFERENCE, _hex),
+    (_ROOT_WORD, LeafKind.ROOT, _number_of),
+    (_REVERSED_WORD, LeafKind.REVERSED, _hex),
+)
+_LEAVES = {id(kind): (leaf, key) for kind, leaf, key in _LEAF_WORDS}
+"""Kind and key of the leaf that a word becomes, by the identity of the kind of word."""
+
+
 # ---------------------------------------------------------------- the slots
 
 
-def _single_slots(state: State) -> Iterator[Slot]:
+def _single_slots(state: NetworkState) -> Iterator[Slot]:
     """What there is one of."""
     one = state.one
     batches = one["batches"]
@@ -403,9 +460,21 @@ def _single_slots(state: State) -> Iterator[Slot]:
     yield Slot(HEAD, _number(one["head"]), _HEAD_WORD, ())
     newest = (batches, one["first batch of the day"], state.day_of[batches] if batches else 0)
     yield Slot(NEWEST_BATCH, _NEWEST_BATCH_WORD.pack(one["paused"], *newest), _NEWEST_BATCH_WORD, ())
+    yield from _of_succession(state)
 
 
-def _of_merchants(state: State) -> Iterator[Slot]:
+def _of_succession(state: NetworkState) -> Iterator[Slot]:
+    chain, house, leaves, head, root = state.one["predecessor"]
+    progress = (state.one["stage"], sum(1 for _ in state.differences.stored()), state.one["imported"], leaves, chain)
+    yield Slot(SUCCESSION, _PROGRESS_WORD.pack(*progress), _PROGRESS_WORD, ())
+    yield Slot(SUCCESSION + 1, int(house, 16), _PREDECESSOR_WORD, ())
+    yield Slot(SUCCESSION + 2, _number(head), _PREDECESSOR_HEAD_WORD, ())
+    yield Slot(SUCCESSION + 3, _number(root), _SNAPSHOT_WORD, ())
+    for number, difference in state.differences.stored():
+        yield Slot(mapped(SUCCESSION + 4, word(number)), difference % 2**256, _DIFFERENCE_WORD, (number,))
+
+
+def _of_merchants(state: NetworkState) -> Iterator[Slot]:
     for number, merchant in state.merchants.stored():
         packed = _MERCHANT_WORD.pack(merchant.status, merchant.credit_limit, merchant.position)
         yield Slot(merchant_slot(number), packed, _MERCHANT_WORD, (number,))
@@ -420,7 +489,7 @@ def _of_merchants(state: State) -> Iterator[Slot]:
         yield Slot(mapped(BANK_REFERENCES, reference), int(used), _BANK_REFERENCE_WORD, (hex_of(reference),))
 
 
-def _of_programs(state: State) -> Iterator[Slot]:
+def _of_programs(state: NetworkState) -> Iterator[Slot]:
     for number, program in state.programs.stored():
         head, totals, cap = (program.merchant, 1, program.paused), program.totals, program.cap
         words = (
@@ -434,7 +503,7 @@ def _of_programs(state: State) -> Iterator[Slot]:
         yield from _in_a_row(program_slot(number), zip(_PROGRAM_WORDS, words, strict=True), number)
 
 
-def _of_agreements(state: State) -> Iterator[Slot]:
+def _of_agreements(state: NetworkState) -> Iterator[Slot]:
     for number, agreement in state.agreements.stored():
         words = _agreement_words(agreement.terms, state.use[number])
         yield from _in_a_row(AGREEMENTS + 3 * number, zip(_AGREEMENT_WORDS, words, strict=True), number)
@@ -452,13 +521,13 @@ def _agreement_words(t: AgreementTerms, use: Any) -> tuple[int, int, int]:
     return route, price, parties
 
 
-def _of_balances(state: State) -> Iterator[Slot]:
+def _of_balances(state: NetworkState) -> Iterator[Slot]:
     for (member, program), points in state.balances.stored():
         lane = points % 2**_LANE << _lane(program)  # a member that gave what it did not have would have fewer than none
         yield Slot(balance_slot(member, program), lane, _PAGE_WORD, (member, page_of(program)))
 
 
-def _of_journal(state: State) -> Iterator[Slot]:
+def _of_journal(state: NetworkState) -> Iterator[Slot]:
     for batch, root in state.roots.stored():
         yield Slot(mapped(ROOTS, word(batch)), _number(root), _ROOT_WORD, (batch,))
     for leaf, points in state.reversed.stored():

@@ -17,8 +17,9 @@ from typing import Any
 
 from ...encoding import bytes_of, hex_of, keccak256, word
 from ..findings import Finding, NotChecked, Place
+from ..network import NetworkState
 from .account import ask_proof, hashed, word_of
-from .layout import Kind, Slot, State, possible_slots, slots
+from .layout import Kind, Slot, possible_slots, slots
 from .node import Node, NodeRefused
 from .rlp_writing import string
 from .trie import TrieError, by_hash, node_at, root_of, root_of_paths
@@ -44,6 +45,7 @@ RULES = {
     "storage.root": "the root of a batch in the contract is the one that its entries lead to",
     "storage.signer": "the keys in the contract, their merchants and times are those that its history leads to",
     "storage.status": "the status of a merchant in the contract is the one that its history leads to",
+    "storage.succession": "what the contract says of its own end and of its predecessor is what its history leads to",
     "storage.totals": "a program's totals in the contract are those that its history leads to",
     "storage.unknown": "the contract's storage holds nothing that its history does not lead to",
 }
@@ -72,7 +74,7 @@ class Checked:
     not_checked: tuple[NotChecked, ...] = ()
 
 
-def check_storage(node: Node, contract: str, block: int, state_root: bytes, state: State) -> Checked:
+def check_storage(node: Node, contract: str, block: int, state_root: bytes, state: NetworkState) -> Checked:
     """Compares the contract's storage after a block with the state of the network.
 
     Args:
@@ -97,7 +99,7 @@ def check_storage(node: Node, contract: str, block: int, state_root: bytes, stat
 
 
 def _check_by_proof(
-    node: Node, contract: str, block: int, state_root: bytes, expected: _Expected, state: State
+    node: Node, contract: str, block: int, state_root: bytes, expected: _Expected, state: NetworkState
 ) -> Checked:
     account = ask_proof(node, contract, block).account_under(state_root)
     if account is None:
@@ -111,7 +113,7 @@ def _check_by_proof(
     return Checked((*named.findings, *(_unknown(subject, "something", block) for subject in hidden)), named.not_checked)
 
 
-def _check_by_reading(reading: _Reading, expected: _Expected, state: State, why: str) -> Checked:
+def _check_by_reading(reading: _Reading, expected: _Expected, state: NetworkState, why: str) -> Checked:
     """Reads all slots that must hold something, and believes what the node says of them."""
     try:
         wrong = dict(islice(reading.differences(expected), MOST_NAMED + 1))
@@ -128,7 +130,7 @@ def _check_by_reading(reading: _Reading, expected: _Expected, state: State, why:
 # ---------------------------------------------------------------- names
 
 
-def _named(wrong: dict[str, int], expected: _Expected, state: State, block: int) -> Checked:
+def _named(wrong: dict[str, int], expected: _Expected, state: NetworkState, block: int) -> Checked:
     """Says what is wrong in words. `wrong` is what slots hold, by the hashes of their numbers as hex digits."""
     not_checked: tuple[NotChecked, ...] = ()
     if len(wrong) > MOST_NAMED:
@@ -151,7 +153,7 @@ def _unknown(subject: str, found: str, block: int) -> Finding:
     return Finding("storage.unknown", subject, _word(0), found, Place(block=block))
 
 
-def _known(wrong: dict[str, int], state: State) -> dict[str, Slot]:
+def _known(wrong: dict[str, int], state: NetworkState) -> dict[str, Slot]:
     """The slots with these hashes that have a meaning."""
     known: dict[str, Slot] = {}
     if not wrong:

@@ -11,8 +11,9 @@ from typing import NamedTuple, Protocol
 
 from ...orders import Kind
 from ..findings import CannotCheck, Finding
+from ..leaves import LeafKind, LotWord
 from ..tables import Tables
-from ..watching import EntrySeen, Watcher
+from ..watching import EntrySeen, EventSeen, Watcher
 from .deferral import NOTHING, RollForward, Standing, deferred_share
 from .estimate import History, Month, expected_redemptions
 from .settings import ProgramTerms
@@ -123,6 +124,16 @@ class Cohorts(Watcher):
         self._use(seen, kind, 1)
         return ()
 
+    def on_event(self, seen: EventSeen) -> Sequence[Finding]:
+        """Takes over the lots of a predecessor: each counts as made in its month, as if it had been sold then."""
+        if seen.name == "LeafImported" and seen.values[1] == LeafKind.LOT:
+            _, _, key, packed = seen.values
+            lot = LotWord.of(packed)
+            month = month_of(lot.made_on)
+            self._months[lot.batch] = month
+            self._add(key >> 160, month, seen.block.day, Flow(issued=lot.points, made=lot.points))
+        return ()
+
     def _undo(self, seen: EntrySeen, kind: Kind, month: Month) -> None:
         """What was made in the original's month was never made; what was used comes back to the lots that it came from."""
         entry, day, program = seen.entry, seen.block.day, seen.entry.program
@@ -143,6 +154,12 @@ class Cohorts(Watcher):
         if kind is Kind.TRANSFER:
             return
         for lot, points in self._lots.used:
+            if (
+                self._lots.made_in(lot) not in self._months
+            ):  # back from a predecessor's entry, nobody knows from which month
+                self._months[self._lots.made_in(lot)] = month_of(seen.block.day)
+                self._add(seen.entry.program, self._month_of_lot(lot), seen.block.day, Flow(issued=points, made=points))
+                continue
             flow = Flow(expired=sign * points) if kind is Kind.EXPIRE else Flow(used=sign * points)
             self._add(seen.entry.program, self._month_of_lot(lot), seen.block.day, flow)
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from ...orders import NO_NONCE, ZERO_ADDRESS, AgreementTerms, Kind, Reason
 from ...receipts import Entry
+from ..leaves import Leaf, LeafKind
+from . import succession
 from .clearing_house import OPERATOR_MERCHANT, ClearingHouse, Event
-from .records import Agreement, Key, Merchant, Program, Status, Use
+from .records import Agreement, Key, Merchant, Predecessor, Program, Status, Use
 
 
 def adopt(house: ClearingHouse, event: Event, original: Entry | None = None) -> None:
@@ -26,8 +28,9 @@ def adopt(house: ClearingHouse, event: Event, original: Entry | None = None) -> 
         _READERS[name](house, *values)
 
 
-def _merchant_registered(house: ClearingHouse, merchant: int, limit: int, _name: bytes) -> None:
+def _merchant_registered(house: ClearingHouse, merchant: int, limit: int, name: bytes) -> None:
     house.merchants[merchant] = Merchant(limit)
+    house.names[merchant] = name
     house.one["merchants"] = max(house.one["merchants"], merchant + 1)
 
 
@@ -133,6 +136,23 @@ def _batch_closed(house: ClearingHouse, batch: int, _entries: int, root: bytes, 
     house.add_batch(batch, root, head)
 
 
+def _frozen(house: ClearingHouse, *_final: Any) -> None:
+    succession.adopt_frozen(house)
+
+
+def _import_begun(house: ClearingHouse, predecessor: tuple[Any, ...]) -> None:
+    succession.adopt_begun(house, Predecessor(*predecessor))
+
+
+def _leaf_imported(house: ClearingHouse, index: int, kind: int, key: int, packed: int) -> None:
+    if kind in set(LeafKind):
+        succession.adopt_leaf(house, index, Leaf(kind, key, packed))
+
+
+def _opened(house: ClearingHouse, *_final: Any) -> None:
+    succession.adopt_opened(house)
+
+
 _READERS: dict[str, Callable[..., None]] = {
     "MerchantRegistered": _merchant_registered,
     "MerchantStatusChanged": _status_changed,
@@ -153,6 +173,10 @@ _READERS: dict[str, Callable[..., None]] = {
     "InstructionRejected": _instruction_rejected,
     "OrderRejected": _order_rejected,
     "BatchClosed": _batch_closed,
+    "Frozen": _frozen,
+    "ImportBegun": _import_begun,
+    "LeafImported": _leaf_imported,
+    "Opened": _opened,
 }
 
 

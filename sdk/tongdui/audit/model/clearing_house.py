@@ -30,18 +30,22 @@ from ...orders import (
     termination_digest,
 )
 from ...receipts import Entry, Evidence, chain_head, merkle_root, root_of_proof
+from ..leaves import Leaf
 from ..tables import Table, Tables
+from . import succession
 from .records import (
     Agreement,
     Cap,
     Key,
     Merchant,
     Movement,
+    Predecessor,
     Program,
     Refused,
     Reverted,
     Role,
     SignerChange,
+    Stage,
     Status,
     Totals,
     Use,
@@ -102,6 +106,11 @@ class ClearingHouse:
         self.reversed: Table[bytes, int] = tables.table("reversed", default=0)  # leaf -> source points reversed so far
         self.roots: Table[int, bytes] = tables.table("roots")  # by batch; 32 zero bytes for one without entries
         self.day_of: Table[int, int] = tables.table("days")  # network day by batch
+        self.names: Table[int, bytes] = tables.table("names", default=ZERO_WORD)  # of merchants
+        self.differences: Table[int, int] = tables.table(
+            "differences", default=0
+        )  # sum -> what is missing, of an import
+        self.imported_keys: Table[tuple[int, bytes], bool] = tables.table("imported keys", default=False)
         self.one: Table[str, Any] = tables.table("one of a kind")
         self.events: list[Event] = []
         if "head" not in self.one:
@@ -114,7 +123,10 @@ class ClearingHouse:
         self.one["head"] = ZERO_WORD
         self.one["merchants"] = self.one["programs"] = self.one["agreements"] = self.one["batches"] = 0
         self.one["first batch of the day"] = 0
-        self._emit("OwnershipTransferred", ZERO_ADDRESS, admin)
+        self.one["stage"] = Stage.OPERATING
+        self.one["predecessor"] = tuple(Predecessor())
+        self.one["imported"] = self.one["unbalanced"] = 0
+        self.emit("OwnershipTransferred", ZERO_ADDRESS, admin)
         self._add_merchant(OPERATOR_MERCHANT, 0, operator_name)
 
     @property
@@ -126,6 +138,16 @@ class ClearingHouse:
     def network_paused(self) -> bool:
         """Whether no batch may be executed."""
         return self.one["paused"]  # type: ignore[no-any-return]
+
+    @property
+    def stage(self) -> Stage:
+        """Whether the house works, imports, or has ended."""
+        return Stage(self.one["stage"])
+
+    @property
+    def predecessor(self) -> Predecessor:
+        """Whose state it took over."""
+        return Predecessor(*self.one["predecessor"])
 
     @property
     def funds(self) -> int:
@@ -184,11 +206,17 @@ class ClearingHouse:
             "paused": self.network_paused,
         }
 
-    def _emit(self, event: str, *args: Any) -> None:
+    def emit(self, event: str, *args: Any) -> None:
+        """Says what happened."""
         self.events.append((event, args))
 
     def _require_role(self, by: str, role: Role) -> None:
         require(self.roles[role, by], "MissingRole", role, by)
+        if role != Role.SEQUENCER:  # whom the pause stops
+            self._require_operating()
+
+    def _require_operating(self) -> None:
+        require(self.stage == Stage.OPERATING, "WrongStage", self.stage)
 
     def _require_running(self) -> None:
         require(not self.network_paused, "EnforcedPause")
@@ -198,7 +226,7 @@ class ClearingHouse:
     def set_role(self, by: str, role: Role, account: str, held: bool) -> None:
         require(by == self.admin, "OwnableUnauthorizedAccount", by)
         self.roles[role, account] = held
-        self._emit("RoleChanged", role, account, held)
+        self.emit("RoleChanged", role, account, held)
 
     def register_merchant(self, by: str, merchant: int, name: bytes, key: str, credit_limit: int) -> None:
         self._require_role(by, Role.OPERATOR)
@@ -211,8 +239,9 @@ class ClearingHouse:
 
     def _add_merchant(self, merchant: int, credit_limit: int, name: bytes) -> None:
         self.merchants[merchant] = Merchant(credit_limit)
+        self.names[merchant] = name
         self.one["merchants"] = merchant + 1
-        self._emit("MerchantRegistered", merchant, credit_limit, name)
+        self.emit("MerchantRegistered", merchant, credit_limit, name)
 
     def set_merchant_status(self, by: str, merchant: int, status: Status) -> None:
         self._require_role(by, Role.OPERATOR)
@@ -222,7 +251,7 @@ class ClearingHouse:
         if status == Status.ACTIVE:
             self._require_running()
         self.merchants[merchant] = self.merchants[merchant]._replace(status=status)
-        self._emit("MerchantStatusChanged", merchant, status)
+        self.emit("MerchantStatusChanged", merchant, status)
 
     def change_signer(self, by: str, change: SignerChange, signature: bytes, key_signature: bytes) -> None:
         self._require_running()
@@ -244,6 +273,7 @@ class ClearingHouse:
 
     def recover_signer(self, by: str, merchant: int, key: str) -> None:
         require(by == self.admin, "OwnableUnauthorizedAccount", by)
+        self._require_operating()
         self._require_open(merchant)
         self._check_key(merchant, key, self.now, FOREVER)
         self._set_key(merchant, key, self.now, FOREVER)
@@ -255,7 +285,7 @@ class ClearingHouse:
         self._require_active(merchant)
         self.programs[program] = Program(merchant, code, name)
         self.one["programs"] = program
-        self._emit("ProgramRegistered", program, merchant, code, name)
+        self.emit("ProgramRegistered", program, merchant, code, name)
 
     def set_issuance_cap(self, by: str, number: int, points: int) -> None:
         self._require_role(by, Role.OPERATOR)
@@ -266,24 +296,24 @@ class ClearingHouse:
             self._require_running()
         from_day = today + CAP_NOTICE_DAYS if raises else today
         self.programs[number] = program._replace(cap=program.cap.changed(points, today, from_day))
-        self._emit("IssuanceCapChanged", number, points, from_day)
+        self.emit("IssuanceCapChanged", number, points, from_day)
 
     def set_program_paused(self, by: str, program: int, paused: bool) -> None:
         self._require_role(by, Role.PAUSER)
         self.programs[program] = self._known_program(program)._replace(paused=paused)
-        self._emit("ProgramPauseChanged", program, paused)
+        self.emit("ProgramPauseChanged", program, paused)
 
     def pause(self, by: str) -> None:
         self._require_role(by, Role.PAUSER)
         require(not self.network_paused, "EnforcedPause")
         self.one["paused"] = True
-        self._emit("Paused", by)
+        self.emit("Paused", by)
 
     def unpause(self, by: str) -> None:
         self._require_role(by, Role.PAUSER)
         require(self.network_paused, "ExpectedPause")
         self.one["paused"] = False
-        self._emit("Unpaused", by)
+        self.emit("Unpaused", by)
 
     def _known_merchant(self, merchant: int) -> Merchant:
         require(merchant in self.merchants, "UnknownMerchant", merchant)
@@ -313,7 +343,7 @@ class ClearingHouse:
 
     def _set_key(self, merchant: int, key: str, valid_from: int, valid_until: int, nonce: int = NO_NONCE) -> None:
         self.keys[key] = Key(merchant, valid_from, valid_until)
-        self._emit("SignerChanged", merchant, key, valid_from, valid_until, nonce)
+        self.emit("SignerChanged", merchant, key, valid_from, valid_until, nonce)
 
     def _is_live(self, key: str, merchant: int) -> bool:
         """Whether it is a key that may sign for `merchant` now."""
@@ -331,15 +361,29 @@ class ClearingHouse:
     def transfer_ownership(self, by: str, new: str) -> None:
         require(by == self.admin, "OwnableUnauthorizedAccount", by)
         self.one["pending admin"] = new
-        self._emit("OwnershipTransferStarted", by, new)
+        self.emit("OwnershipTransferStarted", by, new)
 
     def accept_ownership(self, by: str) -> None:
         require(by == self.one["pending admin"], "OwnableUnauthorizedAccount", by)
-        self._emit("OwnershipTransferred", self.admin, by)
+        self.emit("OwnershipTransferred", self.admin, by)
         self.one["admin"], self.one["pending admin"] = by, ZERO_ADDRESS
 
     def renounce_ownership(self, by: str) -> None:
         raise Reverted("OwnerNeeded")
+
+    # ---------------------------------------------------------------- succession
+
+    def freeze(self, by: str) -> None:
+        succession.freeze(self, by)
+
+    def begin_import(self, by: str, predecessor: Predecessor) -> None:
+        succession.begin_import(self, by, predecessor)
+
+    def import_leaves(self, by: str, first: int, leaves: Sequence[Leaf], proof: Sequence[bytes]) -> None:
+        succession.import_leaves(self, first, leaves, proof)
+
+    def open(self, by: str) -> None:
+        succession.open_house(self, by)
 
     # ---------------------------------------------------------------- agreements
 
@@ -357,13 +401,14 @@ class ClearingHouse:
         self.agreements[number] = Agreement(terms)
         self.one["agreements"] = number
         self.registered[digest] = number
-        self._emit("AgreementRegistered", number, digest, astuple(terms), source_signature, target_signature)
+        self.emit("AgreementRegistered", number, digest, astuple(terms), source_signature, target_signature)
         if terms.supersedes:
             self.use[number] = Use(self.today(), self.use[terms.supersedes].on(self.today()))
             begin = max(terms.valid_from, self.now)  # until then the old terms stay in force
             self._end(terms.supersedes, begin + terms.grace_seconds, successor=number)
 
     def terminate_agreement(self, by: str, number: int, effective_at: int, merchant: int, signature: bytes) -> None:
+        self._require_operating()
         terms = self._known_agreement(number).terms
         require(merchant in (terms.source_merchant, terms.target_merchant), "BadSignature", merchant)
         self._require_signature(merchant, termination_digest(self.domain, number, effective_at), signature)
@@ -374,7 +419,7 @@ class ClearingHouse:
         terms = self.agreements[number].terms
         valid_until = min(max(when, self.now), terms.valid_until)
         self.end_at(number, valid_until)
-        self._emit("AgreementEnds", number, valid_until, successor)
+        self.emit("AgreementEnds", number, valid_until, successor)
 
     def end_at(self, number: int, valid_until: int) -> None:
         """Sets the end of an agreement."""
@@ -421,20 +466,20 @@ class ClearingHouse:
         covers = micros <= MAX_CREDIT_LIMIT and m.position >= -micros
         require(covers, "BadCreditLimit", merchant, micros, m.position)
         self.merchants[merchant] = m._replace(credit_limit=micros)
-        self._emit("CreditLimitChanged", merchant, micros)
+        self.emit("CreditLimitChanged", merchant, micros)
 
     def deposit(self, by: str, merchant: int, micros: int, bank_ref: bytes) -> None:
         self._book(by, merchant, micros, bank_ref)
         require(self.funds + micros <= MAX_FUNDS, "AmountOutOfRange", micros)
         self.move_money(merchant, micros, bank_ref)
-        self._emit("Deposited", merchant, micros, bank_ref)
+        self.emit("Deposited", merchant, micros, bank_ref)
 
     def withdraw(self, by: str, merchant: int, micros: int, bank_ref: bytes) -> None:
         m = self._book(by, merchant, micros, bank_ref)
         require(m.position >= micros, "PositionTooLow", merchant, m.position, micros)
         require(self.funds >= micros, "FundsTooLow", self.funds, micros)
         self.move_money(merchant, -micros, bank_ref)
-        self._emit("Withdrawn", merchant, micros, bank_ref)
+        self.emit("Withdrawn", merchant, micros, bank_ref)
 
     def _book(self, by: str, merchant: int, micros: int, bank_ref: bytes) -> Merchant:
         """What deposits and withdrawals check alike."""
@@ -483,7 +528,7 @@ class ClearingHouse:
         """Closes the batch with the leaves of its entries."""
         batch, root = self.count("batches") + 1, merkle_root(leaves)
         self.add_batch(batch, root, chain_head(self.head, batch, len(leaves), root))
-        self._emit("BatchClosed", batch, len(leaves), root, self.head)
+        self.emit("BatchClosed", batch, len(leaves), root, self.head)
 
     def add_batch(self, batch: int, root: bytes, head: bytes) -> None:
         """Adds the next batch to the journal."""
@@ -510,7 +555,7 @@ class ClearingHouse:
         """
         reason = self._admit(order, signer)
         if reason is not Reason.NONE:
-            self._emit("OrderRejected", order.merchant, order.nonce, digest, reason)
+            self.emit("OrderRejected", order.merchant, order.nonce, digest, reason)
             return []
         self.use_nonce(order.merchant, order.nonce)
         if not order.atomic:
@@ -524,8 +569,8 @@ class ClearingHouse:
                 except Refused as refused:
                     take_back()  # as if it had never begun
                     del self.events[began:]
-                    self._emit("InstructionRejected", order.merchant, order.nonce, item, refused.reason)
-                    self._emit("OrderRejected", order.merchant, order.nonce, digest, Reason.ATOMIC_FAILED)
+                    self.emit("InstructionRejected", order.merchant, order.nonce, item, refused.reason)
+                    self.emit("OrderRejected", order.merchant, order.nonce, digest, Reason.ATOMIC_FAILED)
                     return []
         return leaves
 
@@ -535,7 +580,7 @@ class ClearingHouse:
             try:
                 leaves.append(self._post(order, item, instruction, index + len(leaves), evidence_of))
             except Refused as refused:
-                self._emit("InstructionRejected", order.merchant, order.nonce, item, refused.reason)
+                self.emit("InstructionRejected", order.merchant, order.nonce, item, refused.reason)
         return leaves
 
     def _admit(self, order: Order, signer: str) -> Reason:
@@ -572,7 +617,7 @@ class ClearingHouse:
             ref=i.ref,
             link=i.link,
         )
-        self._emit("EntryPosted" if i.link == ZERO_WORD else "LinkedEntryPosted", entry)
+        self.emit("EntryPosted" if i.link == ZERO_WORD else "LinkedEntryPosted", entry)
         return entry.leaf()
 
     # ---------------------------------------------------------------- instructions

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from ...orders import UINT64_MAX, AgreementTerms, Reason
+from ...orders import UINT64_MAX, ZERO_ADDRESS, AgreementTerms, Reason
 
 
 class Role(IntEnum):
@@ -25,6 +25,14 @@ class Status(IntEnum):
     ACTIVE = 1
     SUSPENDED = 2
     CLOSED = 3
+
+
+class Stage(IntEnum):
+    """Where a clearing house is between its birth and its end."""
+
+    OPERATING = 0
+    IMPORTING = 1
+    FROZEN = 2
 
 
 class Reverted(Exception):
@@ -194,3 +202,13 @@ class Movement:
     fee: int = 0
     expiry_day: int = 0
     agreement: int = 0
+
+
+class Predecessor(NamedTuple):
+    """The clearing house whose state this one took over; nothing, if it had none."""
+
+    chain_id: int = 0
+    house: str = ZERO_ADDRESS
+    leaves: int = 0
+    head: bytes = bytes(32)
+    root: bytes = bytes(32)

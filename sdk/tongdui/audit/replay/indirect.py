@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...orders import NO_NONCE, AgreementTerms
+from ...orders import NO_NONCE, ZERO_ADDRESS, AgreementTerms
 from ..model.records import Role
 from ..watching import Event
 
@@ -20,8 +20,12 @@ _SAME = {
     "CreditLimitChanged": "setCreditLimit",
     "Deposited": "deposit",
     "Withdrawn": "withdraw",
+    "ImportBegun": "beginImport",
 }
 """Events that have the arguments of their call, in the same order."""
+
+_FIRST = {"IssuanceCapChanged": ("setIssuanceCap", 2), "Opened": ("open", 0)}
+"""Events that begin with the arguments of their call, and how many those are."""
 
 ROLES = {
     "registerMerchant": Role.OPERATOR,
@@ -36,7 +40,7 @@ ROLES = {
     "withdraw": Role.TREASURY,
 }
 """Whose calls these are. Those of the pause say themselves who made them."""
-OF_THE_OWNER = frozenset({"setRole", "recoverSigner"})
+OF_THE_OWNER = frozenset({"setRole", "recoverSigner", "beginImport", "open"})
 
 
 def reconstructed(events: Sequence[Event], caller: str) -> Made | None:
@@ -52,15 +56,16 @@ def reconstructed(events: Sequence[Event], caller: str) -> Made | None:
     name, values = events[0]
     if name in _SAME:
         return _SAME[name], caller, values, 1
+    if name in _FIRST:
+        method, count = _FIRST[name]
+        return method, caller, values[:count], 1
     match name, values:
         case ("Paused", (account,)) | ("Unpaused", (account,)):
             return "pause" if name == "Paused" else "unpause", account, (), 1
-        case "IssuanceCapChanged", (program, points, _):
-            return "setIssuanceCap", caller, (program, points), 1
         case "OwnershipTransferStarted", (owner, new):
             return "transferOwnership", owner, (new,), 1
-        case "OwnershipTransferred", (_, new):
-            return "acceptOwnership", new, (), 1
+        case "OwnershipTransferred", (owner, new):
+            return ("acceptOwnership", new, (), 1) if new != ZERO_ADDRESS else ("freeze", owner, (), 2)
         case "MerchantRegistered", (merchant, limit, text) if len(events) > 1 and events[1][0] == "SignerChanged":
             return "registerMerchant", caller, (merchant, text, events[1][1][1], limit), 2
         case "SignerChanged", (merchant, key, _, end, nonce) if nonce == NO_NONCE:

@@ -12,7 +12,7 @@ from ..chain.proving import Block, Call
 from ..findings import Finding, Place
 from ..model.adopting import adopt
 from ..model.clearing_house import ClearingHouse
-from ..model.records import Reverted, Role, SignerChange, Status
+from ..model.records import Predecessor, Reverted, Role, SignerChange, Status
 from ..tables import Tables
 from ..watching import BlockSeen, EntrySeen, Event, EventSeen, Watcher
 from .differences import Item, batch_differences, call_difference, item_of, order_differences
@@ -22,6 +22,7 @@ from .rules import rule_of_error
 _TYPES: dict[str, Callable[..., tuple[Any, ...]]] = {
     "setRole": lambda role, account, held: (Role(role), account, held),
     "setMerchantStatus": lambda merchant, status: (merchant, Status(status)),
+    "beginImport": lambda predecessor: (Predecessor(*predecessor),),
     "changeSigner": lambda change, *signatures: (SignerChange(*change), *signatures),
 }
 """How arguments of a call become those of the model's method, where they are others."""
@@ -85,6 +86,11 @@ class Replay:
         return [finding for watcher in self.watchers for finding in watcher.at_end(block)]
 
     # ---------------------------------------------------------------- for calls
+
+    def succeed(self, block: BlockSeen) -> None:
+        """Shows the watchers what the contract took over from its predecessor."""
+        for watcher in self.watchers:
+            watcher.on_succession(self.house, block)
 
     def counted(self, what: str, more: int = 1) -> None:
         """Counts."""
@@ -316,6 +322,8 @@ class _CallReplay:
                 number += 1
                 continue
             seen = EventSeen(name, values, self._block, self._call.transaction, self._sender)
+            if name == "Opened":
+                self._replay.succeed(self._block)
             for watcher in self._replay.watchers:
                 found = watcher.on_event(seen)
                 if found:

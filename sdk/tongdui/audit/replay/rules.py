@@ -58,6 +58,12 @@ _CALL_ERRORS = {
     "BadTerms": "call.terms",
     "BadCreditLimit": "call.credit_limit",
     "EnforcedPause": "call.paused",
+    "WrongStage": "call.stage",
+    **dict.fromkeys(
+        ("NotEmpty", "BadPredecessor", "UnexpectedLeaf", "BadChunk", "BadProof", "BadLeaf", "AlreadyImported"),
+        "succession.import",
+    ),
+    **dict.fromkeys(("ImportIncomplete", "TotalsDiffer", "HeadDiffers"), "succession.opening"),
     "MerchantInactive": "call.merchant",
 }
 
@@ -101,6 +107,9 @@ RULES = {
     "call.credit_limit": "a credit limit covers the debt that there is",
     "call.merchant": "a closed merchant signs nothing and gets no key, and a suspended one begins no new business",
     "call.paused": "while the network is paused, nothing is executed or booked, and nobody gets more to do or to spend",
+    "call.stage": "a frozen contract does nothing more, and one that imports does nothing else",
+    "succession.import": "a new contract takes over each leaf of its predecessor's snapshot once, and with its proof",
+    "succession.opening": "a successor opens when it has every leaf, and points and money add up",
     "call.refused": "the contract does only what its rules allow",
     "call.events": "a call has exactly the events that the rules lead to",
     "call.unknown": "every call of the contract is one of its functions",

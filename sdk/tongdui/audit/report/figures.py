@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple
 from typing import Any, NamedTuple
 
 from ...encoding import hex_of
 from ...orders import NO_NONCE, Kind, Reason
 from ..effects import MOVEMENTS, moved, paid
 from ..findings import Finding
+from ..network import NetworkState
 from ..tables import Tables
-from ..watching import EntrySeen, EventSeen, Watcher
+from ..watching import BlockSeen, EntrySeen, EventSeen, Watcher
 
 _NO_MOVEMENTS = (0,) * (2 * len(MOVEMENTS))
 
@@ -206,6 +208,19 @@ class Figures(Watcher):
 
     def _refused(self, seen: EventSeen, _merchant: int, _nonce: int, _item: int, reason: int) -> None:
         self._count("instructions.refused", f"instructions.refused.{_reason(reason)}")
+
+    def on_succession(self, state: NetworkState, block: BlockSeen) -> None:
+        """Takes over who takes part, and where everybody stands. What had been moved before is the predecessor's."""
+        for number, known in state.merchants.stored():
+            name = text_of(state.names[number])
+            merchant = MerchantSeen(number, name, int(known.status), known.credit_limit, known.position)
+            self._note_position(merchant, block.day)
+        for number, program in state.programs.stored():
+            names = text_of(program.code), text_of(program.name)
+            self.programs[number] = ProgramSeen(number, program.merchant, *names, program.paused)
+        for number, agreement in state.agreements.stored():
+            terms = astuple(agreement.terms)
+            self.agreements[number] = (terms, terms[9], 0)
 
     # ---------------------------------------------------------------- what was added up
 

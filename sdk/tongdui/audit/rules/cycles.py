@@ -17,6 +17,7 @@ from typing import Any
 
 from ...orders import AgreementTerms
 from ..findings import Finding, Place
+from ..network import NetworkState
 from ..tables import Tables
 from ..watching import BlockSeen, EventSeen, Watcher
 
@@ -130,18 +131,25 @@ class Cycles(Watcher):
             self._keep(number, (*kept, until))
         return found
 
+    def on_succession(self, state: NetworkState, block: BlockSeen) -> None:
+        """Takes over the agreements. They were compared when they were registered."""
+        for number, agreement in state.agreements.stored():
+            self._add(number, agreement.terms, block.number, "", block.time)
+
     def at_end(self, block: BlockSeen) -> Sequence[Finding]:
         """Looks at what began up to the last block."""
         return list(self._look_until(block.time + 1))
 
     def _register(self, seen: EventSeen) -> None:
         number, _, values, *_ = seen.values
-        terms = AgreementTerms(*values)
-        if terms.kind != _EXCHANGE:
+        self._add(number, AgreementTerms(*values), seen.block.number, seen.transaction, seen.block.time)
+
+    def _add(self, number: int, terms: AgreementTerms, block: int, transaction: str, now: int) -> None:
+        if terms.kind != _EXCHANGE or terms.valid_until <= now:
             return
-        begin = max(terms.valid_from, seen.block.time)
+        begin = max(terms.valid_from, now)
         programs, rate = (terms.source_program, terms.target_program), (terms.rate_num, terms.rate_den)
-        self._keep(number, (*programs, *rate, seen.block.number, seen.transaction, begin, terms.valid_until))
+        self._keep(number, (*programs, *rate, block, transaction, begin, terms.valid_until))
         heapq.heappush(self._coming, (begin, number))
 
     def _keep(self, number: int, row: tuple[Any, ...]) -> None:

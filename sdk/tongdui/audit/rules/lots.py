@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from ...orders import AgreementTerms, Kind
 from ...receipts import Entry
 from ..days import day_text, month_text
-from ..findings import Finding, Place
+from ..findings import Finding, NotChecked, Place
+from ..leaves import LeafKind, LotWord
 from ..tables import Tables
-from ..watching import BlockSeen, EntrySeen, Watcher
+from ..watching import BlockSeen, EntrySeen, EventSeen, Watcher
 
 RULES = {
     "lots.expired_early": "an expire instruction takes points only from the day on which they are over",
@@ -85,6 +86,8 @@ class Lots(Watcher):
         """Program -> what was expired late."""
         self._days = tables.table("rule.lots.days")
         """Day -> its first batch."""
+        self._succession = tables.table("rule.lots.succession", default=0)
+        """`batches` that a predecessor had closed; reversals of its entries that `restored` points of unknown lots."""
         self.used: Sequence[Portion] = ()
         """What the last entry took from its giver's account or, a reversal, returned there: for who watches after this one."""
         self.revoked: Sequence[Portion] = ()
@@ -114,6 +117,30 @@ class Lots(Watcher):
         if receiver is not None:
             self._give(receiver, _given_by(entry, seen.terms, taken), day)
         return found
+
+    def on_event(self, seen: EventSeen) -> Sequence[Finding]:
+        """Takes over the lots of a predecessor."""
+        if seen.name == "ImportBegun":
+            self._succession["batches"] = 2**40  # all that is imported
+        if seen.name == "Opened":
+            self._succession["batches"] = seen.values[0]
+        if seen.name == "LeafImported" and seen.values[1] == LeafKind.LOT:
+            _, _, key, packed = seen.values
+            lot = LotWord.of(packed)
+            self._days[lot.made_on] = min(self._days.get(lot.made_on, lot.batch), lot.batch)
+            number = (lot.expiry_day or _NEVER) << _DAY_BITS | lot.batch << _BATCH_BITS | lot.place
+            self._give((f"0x{key & 2**160 - 1:040x}", key >> 160), [(number, lot.points)], seen.block.day)
+        return ()
+
+    def not_checked(self) -> list[NotChecked]:
+        """What nobody can know who has not the predecessor's entries."""
+        count = self._succession["restored"]
+        if not count:
+            return []
+        what = f"when the points expire that came back by {_counted(count, 'reversal')} of entries of the predecessor"
+        return [
+            NotChecked(what, "from which lots those entries had taken them stands in the predecessor's history alone")
+        ]
 
     def _reverse(self, seen: EntrySeen) -> list[Finding]:
         entry, original = seen.entry, seen.original
@@ -194,7 +221,11 @@ class Lots(Watcher):
             self._revived[account] = day
 
     def _taken_by(self, entry: Entry) -> Sequence[Portion]:
-        kept = self._draws[_place(entry)]
+        place = _place(entry)
+        kept = self._draws[place]
+        if not kept and entry.kind != Kind.ISSUE and entry.batch <= self._succession["batches"]:
+            self._succession["restored"] += 1
+            return ((_NEVER << _DAY_BITS | place, entry.points),)
         return ((kept, entry.points),) if isinstance(kept, int) else kept
 
     # ---------------------------------------------------------------- what does not hold
@@ -290,6 +321,12 @@ class Lots(Watcher):
     def made_in(self, lot: int) -> int:
         """The batch of the entry that made a lot."""
         return lot >> _BATCH_BITS & (1 << _DAY_BITS - _BATCH_BITS) - 1
+
+    def all(self) -> Iterator[tuple[Account, list[Lot]]]:
+        """Every account's lots, in no useful order of accounts."""
+        days = self._first_batches()
+        for account, portions in self._lots.stored():
+            yield account, [self._lot(portion, days) for portion in portions]
 
     def open_points(self) -> dict[Age, int]:
         """All points that members have, by program and the months in which they were made and will be over."""

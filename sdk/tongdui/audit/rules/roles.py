@@ -12,8 +12,9 @@ from typing import NamedTuple
 from ...orders import NO_NONCE, ZERO_ADDRESS
 from ..findings import Finding, Place
 from ..model.records import Role
+from ..network import NetworkState
 from ..tables import Tables
-from ..watching import EventSeen, Watcher
+from ..watching import BlockSeen, EventSeen, Watcher
 
 RULES = {
     "roles.two_roles": "no account holds two roles, except that the operator may be the pauser too, and the owner holds none",
@@ -41,6 +42,8 @@ _NEEDS = {
     "Deposited": _TREASURY,
     "Withdrawn": _TREASURY,
     "BatchClosed": _SEQUENCER,
+    "ImportBegun": OWNER,
+    "Opened": OWNER,
 }
 """The role that an event's call needs. What is missing here needs none, or says itself which."""
 _TOGETHER = {frozenset({_OPERATOR, _PAUSER})}
@@ -114,10 +117,16 @@ class Roles(Watcher):
             case "OwnershipTransferred":
                 previous, owner = seen.values
                 self._take(OWNER, previous, seen)
-                found += self._grant(OWNER, owner, seen)
+                if owner != ZERO_ADDRESS:  # nobody owns a frozen contract
+                    found += self._grant(OWNER, owner, seen)
             case "SignerChanged":
                 found += self._change_key(seen)
         return found
+
+    def on_succession(self, state: NetworkState, block: BlockSeen) -> None:
+        """Takes over the keys of merchants. Roles are granted anew."""
+        for address, key in state.keys.stored():
+            self._keys[address] = tuple(_Key(*key))
 
     def held(self) -> list[Held]:
         """Who holds and held which role, in the order in which they got it."""
