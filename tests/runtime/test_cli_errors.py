@@ -320,6 +320,8 @@ def test_role_keys_that_are_missing_or_do_not_open(shell: Shell) -> None:
     assert shell.refused("clearing", "sequencer") == "TONGDUI_SEQUENCER_PASSWORD: does not open keys/sequencer.json"
     shell.settings |= {**password_variables(), "TONGDUI_ADMIN_PASSWORD": "wrong"}
     assert shell.refused("clearing", "deploy") == "TONGDUI_ADMIN_PASSWORD: does not open keys/admin.json"
+    shell.settings = {name: value for name, value in shell.settings.items() if "PASSWORD" not in name}
+    shell.set(SEQUENCER_PASSWORD="wrong")
     (shell.directory / "keys" / "sequencer.json").write_text("{}")
     assert shell.refused("clearing", "sequencer") == "TONGDUI_KEYSTORE_DIR: keys/sequencer.json is not a key file"
     shell.set(SEQUENCER_KEY="safe/sequencer.json")

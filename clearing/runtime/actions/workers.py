@@ -10,15 +10,15 @@ from clearing.runtime.preflight.process import check_process
 
 def run_worker(settings: Settings, *, processes: int, beat: bool) -> int:
     """Becomes a worker for quick jobs."""
-    check_secrets(settings, "worker")
     check_process(settings)
+    check_secrets(settings, "worker")
     become_worker(settings, QUEUE, processes=processes, beat=beat)
 
 
 def run_rounds(settings: Settings, *, processes: int) -> int:
     """Becomes a worker for long jobs."""
-    check_secrets(settings, "rounds")
     check_process(settings)
+    check_secrets(settings, "rounds")
     become_worker(settings, ROUNDS_QUEUE, processes=processes, beat=False)
 
 
