@@ -24,6 +24,8 @@ from gateway.api.activity import routes as activity
 from gateway.api.agreements import routes as agreements
 from gateway.api.agreements.view import AGREEMENTS
 from gateway.api.api_keys import routes as api_keys
+from gateway.api.approvals import routes as approvals
+from gateway.api.approvals.view import APPROVALS
 from gateway.api.attention import routes as attention
 from gateway.api.audit_log import routes as audit_log
 from gateway.api.batches import routes as batches
@@ -105,6 +107,7 @@ ROUTERS = (
     staff.router,
     invitations.router,
     password_resets.router,
+    approvals.router,
     audit_log.router,
     health.router,
 )
@@ -115,6 +118,7 @@ RESOURCES: tuple[ChainResource[View], ...] = (
     AGREEMENTS,
     DEPOSITS,
     WITHDRAWALS,
+    APPROVALS,
     ORDERS,
     *MOVEMENTS.values(),
 )

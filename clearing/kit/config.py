@@ -234,6 +234,9 @@ class Settings(BaseSettings):
     trusted_proxies: str = "127.0.0.1"
     """Addresses, with commas between them, whose `X-Forwarded-For` is believed: the console and reverse proxies."""
 
+    approval_lifetime: int = Field(default=86_400, ge=60)
+    """How long a second person has to approve what the first one asks for; a day."""
+
     hold_longest: int = 604_800
     """How long a hold may last."""
 

@@ -87,7 +87,5 @@ def test_the_contract_is_handed_to_a_timelock_which_does_only_what_was_announced
     assert sent(executor, operation.execute)
     assert state.has_role("pauser", stranger.address)
     with pytest.raises(CannotSend):  # the former owner is nobody
-        Sender(client, Account.from_key(keys.private_key("admin")), Fees(client, None), owner="admin").send(
-            Sending(house, grant, GAS, lambda: False)
-        )
+        Sender(client, admin, Fees(client, None), owner="admin").send(Sending(house, grant, GAS, lambda: False))
     client.close()

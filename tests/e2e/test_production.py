@@ -19,7 +19,7 @@ from clearing.kit.signing.role_keys import ROLES
 from clearing.runtime.preflight.keys import NEEDS
 from scripts.dev.services import Anvil, Postgres, anvil, free_port
 from tests.support.secrets import password_variables
-from tongdui import Client, LocalSigner
+from tongdui import Client, LocalSigner, testing
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,14 +112,11 @@ def test_a_network_is_deployed_command_by_command_and_survives_its_parts(site: S
         _eventually(lambda url=url: _is_healthy(url), f"{url} is not healthy")  # type: ignore[misc]
 
     signer = LocalSigner.generate()
-    with Client(urls[0], keys["operator"]) as operator:
+    with Client(urls[0], keys["operator"]) as operator, Client(urls[1], keys["treasury"]) as treasury:
         merchant = operator.merchants.create(name="Station", signer_address=signer.address, wait=WAIT)
         operator.programs.create(merchant=merchant, code="FUEL", name="Points", wait=WAIT)
-        key = operator.api_keys.create(merchant=merchant, scopes=["issue", "redeem", "members", "read"])
-    assert key.secret
-    stations = [
-        Client(url, key.secret, signer=signer, rpc_url=chain.url, contract=match[1], max_retries=8) for url in urls
-    ]
+        secret = testing.first_key(operator, treasury, merchant, ["issue", "redeem", "members", "read"])
+    stations = [Client(url, secret, signer=signer, rpc_url=chain.url, contract=match[1], max_retries=8) for url in urls]
     issued = 0
     stations[0].members.create(external_id="1")
     for points, victim in enumerate(["", "sequencer-1", "projector-1", "gateway-1"], start=1):

@@ -184,6 +184,7 @@ _QUICK = {
     "holds.tidy",
     "liquidity.alert",
     "agreements.expire",
+    "approvals.expire",
     "reconciliation.watch",
 }
 

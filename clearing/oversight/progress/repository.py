@@ -13,6 +13,7 @@ from clearing.chain.calls.models import Call, CallState
 from clearing.kit.in_list import in_list
 from clearing.ordering.orders.kinds import is_movement_id
 from clearing.ordering.orders.models import Instruction, Order, OrderState
+from clearing.oversight.approvals.models import Approval
 from clearing.pipeline.models import Transaction, TransactionState
 
 _OPEN_ORDER = (OrderState.ACCEPTED, OrderState.SUBMITTED)
@@ -28,8 +29,9 @@ class ProgressRepository:
     def unfinished(self, ids: Collection[str]) -> set[str]:
         """Those of these ids (of orders, movements, merchants ...) whose resource will still change by itself."""
         orders = [id for id in ids if _prefix(id) == "ord"]  # noqa: A001
+        approvals = [id for id in ids if _prefix(id) == "apr"]  # noqa: A001
         movements = [id for id in ids if is_movement_id(id)]  # noqa: A001
-        others = set(ids) - {*orders, *movements}
+        others = set(ids) - {*orders, *movements, *approvals}
         queries: list[Select[Any]] = []
         if orders:
             queries.append(
@@ -38,6 +40,9 @@ class ProgressRepository:
         if movements:
             query = select(Instruction.id).join(Instruction.order)
             queries.append(query.where(in_list(self._session, Instruction.id, movements), Order.state.in_(_OPEN_ORDER)))
+        if approvals:
+            query = select(Approval.id).join(Call, Call.subject == Approval.result)
+            queries.append(query.where(in_list(self._session, Approval.id, approvals), Call.state.in_(_OPEN_CALL)))
         if others:
             queries.append(
                 select(Call.subject).where(in_list(self._session, Call.subject, others), Call.state.in_(_OPEN_CALL))

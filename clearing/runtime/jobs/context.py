@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from sqlalchemy.orm import Session
+
 from clearing.chain.client import ChainClient
 from clearing.kit.config import Settings, settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
+from clearing.kit.signing.keyring import Keyring
 from clearing.kit.signing.keyrings import Keyrings
 from clearing.kit.signing.managed_keys import ManagedKeys
 from clearing.notifications.mail.delivery import MailDeliverer
 from clearing.notifications.webhooks.delivery import Deliverer
+from clearing.oversight.approvals.service import ApprovalService
 from clearing.oversight.liquidity.service import Thresholds
 from clearing.oversight.reconciliation.service import ReconciliationService
 
@@ -24,6 +28,7 @@ class Context:
     settings: Settings
     database: Database
     managed_keys: ManagedKeys
+    mailed_links: Keyring
     network: NetworkIdentity
     deliverer: Deliverer
     mail_deliverer: MailDeliverer
@@ -38,6 +43,7 @@ class Context:
             settings=configured,
             database=database,
             managed_keys=keyrings.managed_keys,
+            mailed_links=keyrings.mailed_links,
             network=NetworkIdentity.of(configured),
             deliverer=Deliverer(database, configured, keyrings.webhook_secrets),
             mail_deliverer=MailDeliverer(database, configured, keyrings.mailed_links),
@@ -53,6 +59,10 @@ class Context:
     def reconciliation(self) -> ReconciliationService:
         """Compares this network's database with its chain."""
         return ReconciliationService(self.database, self.chain, self.settings)
+
+    def approvals(self, session: Session) -> ApprovalService:
+        """What waits for a second person, in this session."""
+        return ApprovalService(session, keyring=self.mailed_links, settings=self.settings)
 
     def close(self) -> None:
         """Closes connections."""

@@ -59,6 +59,7 @@ _MAIL_SECONDS = 600
 """A server for mails may take its time with each of the mails that were claimed together."""
 _HOLDS_PER_TRANSACTION = 500
 _AGREEMENTS_PER_TRANSACTION = 200
+_APPROVALS_PER_TRANSACTION = 200
 
 
 @shared_task(name="webhooks.deliver", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
@@ -154,6 +155,18 @@ def tell_of_expired_agreements() -> int:
             context().database,
             lambda session: tell_of_expired(session, Names(session), _AGREEMENTS_PER_TRANSACTION),
         )
+
+
+@shared_task(name="approvals.expire", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
+def expire_approvals() -> int:
+    """Notes which requests nobody has approved in time."""
+    shared = context()
+    total = 0
+    while True:
+        with shared.database.reading() as session:
+            if not shared.approvals(session).any_overdue():
+                return total
+        total += transact(shared.database, lambda session: shared.approvals(session).expire(_APPROVALS_PER_TRANSACTION))
 
 
 @a_round("statements.make")

@@ -53,7 +53,7 @@ def _by_known(call: OpenCall, body: InvitationAcceptance, email: str) -> Session
 
 def _seated(call: OpenCall, body: InvitationAcceptance, person: Person, proof: Proof) -> SessionView:
     """Gives the person the seat, and signs it in there."""
-    seat = invitation_service(call).accept(body.token, person)
+    seat = invitation_service(call).accept(body.token, body.code, person)
     issued = SessionService(call.session).begin(person, seat, proof, call.origin, call.gateway.settings)
     return issued_view(call, issued)
 
