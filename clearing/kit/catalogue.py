@@ -531,6 +531,13 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "Sign, and send the signature in the field that `errors` names.",
         ),
         ProblemKind(
+            "managed_keys_off",
+            (422,),
+            "The gateway keeps no keys of merchants",
+            "This network's operator has decided that merchants sign for themselves.",
+            "Make a key (`tongdui key new`), name its address, and sign with it.",
+        ),
+        ProblemKind(
             "wrong_signer",
             (422,),
             "The signature does not count",
@@ -1016,6 +1023,13 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "The state of the network does not allow it",
             "The request is well-formed, and still it cannot be.",
             "Read `detail`.",
+        ),
+        ProblemKind(
+            "signer_unavailable",
+            (503,),
+            "Whoever keeps the key does not sign",
+            "The merchant's key is at a remote signer of the operator's, which does not answer or refuses.",
+            "Send the request again, with the same `Idempotency-Key`: nothing was done.",
         ),
         ProblemKind(
             "queue_full",

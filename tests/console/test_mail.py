@@ -28,7 +28,7 @@ class Posted:
         self.site = site
         self.url = url
         self.box = server.box
-        self.deliverer = MailDeliverer(site.database, site.settings, site.app.state.gateway.keyring)
+        self.deliverer = MailDeliverer(site.database, site.settings, site.app.state.gateway.keyrings.mailed_links)
 
     def http(self, token: str | None = None) -> httpx.Client:
         """A client without a browser."""
@@ -121,7 +121,7 @@ def test_how_the_network_reaches_its_mail_server_is_not_a_merchants_affair(place
     with place.http(admin.token) as http, place.http(operator.token) as watching:
         assert opened(http, "/people/invite").send("/people/invite", **typed).leads_to == "/people"
         elsewhere = place.site.settings.model_copy(update={"smtp_port": free_port()})
-        away = MailDeliverer(place.site.database, elsewhere, place.site.app.state.gateway.keyring)
+        away = MailDeliverer(place.site.database, elsewhere, place.site.app.state.gateway.keyrings.mailed_links)
         assert away.step() == 1
         text = opened(http, "/people").text
         assert "The mail has not arrived yet" in text

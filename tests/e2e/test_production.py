@@ -15,7 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from clearing.kit.signing.role_keys import ROLES
+from clearing.runtime.preflight.keys import NEEDS
 from scripts.dev.services import Anvil, Postgres, anvil, free_port
+from tests.support.secrets import password_variables
 from tongdui import Client, LocalSigner, testing
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -35,17 +38,20 @@ class Site:
         """Runs a command of `clearing` to its end."""
         done = subprocess.run(
             [sys.executable, "-m", "clearing", *arguments],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False, timeout=300,
+            cwd=ROOT, env={**self.environment, **password_variables(*ROLES)},
+            capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def start(self, name: str, *command: str, **environment: str) -> None:
         """Starts a process."""
+        needs = NEEDS[command[-1] if command[0] == "clearing" else command[0]]
+        given = password_variables(*needs.roles, *needs.purposes) if needs.roles or needs.purposes else {}
         with (self.directory / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", *command],
-                cwd=ROOT, env={**self.environment, **environment}, stdout=log, stderr=log,
+                cwd=ROOT, env={**self.environment, **given, **environment}, stdout=log, stderr=log,
             )  # fmt: skip
 
     def stop(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
@@ -75,7 +81,6 @@ def site(chain: Anvil, postgres_server: Postgres, tmp_path: Path) -> Iterator[Si
             "TONGDUI_RPC_URL": chain.url,
             "TONGDUI_CHAIN_ID": str(int(chain.rpc("eth_chainId"), 16)),
             "TONGDUI_KEYSTORE_DIR": str(tmp_path / "keys"),
-            "TONGDUI_KEYSTORE_PASSWORD": "a long random secret",
             "TONGDUI_GATEWAY_PORT": str(port),
         },
     )
@@ -97,7 +102,7 @@ def test_a_network_is_deployed_command_by_command_and_survives_its_parts(site: S
     assert json.loads(site.command("keys")) == {}, "first keys are made once"
 
     second_port = str(free_port())
-    for name in ("sequencer", "projector"):
+    for name in ("sequencer", "projector", "signer"):
         site.start(f"{name}-1", "clearing", name)
         site.start(f"{name}-2", "clearing", name)
     site.start("gateway-1", "gateway")
@@ -124,7 +129,7 @@ def test_a_network_is_deployed_command_by_command_and_survives_its_parts(site: S
     assert account.posted == issued == 10
     for station in stations:
         station.close()
-    for name in ("sequencer-2", "projector-2", "gateway-2"):
+    for name in ("sequencer-2", "projector-2", "signer-2", "gateway-2"):
         assert site.stop(name) in (0, -signal.SIGTERM), f"{name} does not end in good order"
 
 

@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 import httpx
 import structlog
 import uvicorn
-from pydantic import SecretStr
 from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session
 
@@ -45,6 +44,7 @@ from clearing.parties.programs.models import Program, ProgramStatus
 from clearing.pipeline.registry_events import apply_event
 from gateway.app import create_app
 from gateway.server import KEEP_ALIVE_SECONDS
+from tests.support.secrets import passwords
 from tongdui import receipts
 from tongdui.encoding import hex_of
 
@@ -76,7 +76,7 @@ class Site:
             "rpc_url": "http://127.0.0.1:9",
             "contract": CONTRACT,
             "keystore_dir": directory,
-            "keystore_password": SecretStr("only for tests"),
+            **passwords(),
             "gateway_port": self._listener.getsockname()[1],
             "health_timeout": 30,
             **dict.fromkeys(RATE_LIMITS, 0),

@@ -148,7 +148,7 @@ def test_unapproved_it_expires(site: Site, fuel: Party) -> None:
         again = _asked(site, fuel, "late-1")
         gateway = site.app.state.gateway
         with site.database.session.begin() as session:
-            service = ApprovalService(session, keyring=gateway.keyring, settings=site.settings)
+            service = ApprovalService(session, keyring=gateway.keyrings.mailed_links, settings=site.settings)
             assert service.any_overdue()
             assert service.expire(100) >= 1
             assert not service.any_overdue()

@@ -50,12 +50,12 @@ class ProgressRepository:
         return {found for query in queries for found in self._session.scalars(query)}
 
     def oldest_waiting(self) -> datetime | None:
-        """Since when the oldest order or call has been waiting for the sequencer; None if nothing waits."""
-        queries = (
-            select(func.min(Order.created_at)).where(Order.state == OrderState.ACCEPTED),
-            select(func.min(Call.created_at)).where(Call.state == CallState.PENDING),
-        )
-        return min((since for query in queries if (since := self._session.scalar(query)) is not None), default=None)
+        """Since when the oldest order has been waiting for the sequencer; None if nothing waits."""
+        return self._session.scalar(select(func.min(Order.created_at)).where(Order.state == OrderState.ACCEPTED))
+
+    def oldest_waiting_call(self) -> datetime | None:
+        """Since when the oldest call has been waiting for a signer; None if nothing waits."""
+        return self._session.scalar(select(func.min(Call.created_at)).where(Call.state == CallState.PENDING))
 
     def oldest_in_flight(self) -> datetime | None:
         """When the oldest transaction was signed that is in none of the blocks that the projector has read."""

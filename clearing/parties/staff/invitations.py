@@ -35,7 +35,7 @@ from clearing.parties.staff.models import Invitation, Language, Person, Seat
 from clearing.parties.staff.people import PeopleService, require_fitting
 from clearing.parties.staff.repository import PersonRepository
 from clearing.parties.staff.titles import Title
-from clearing.parties.staff.tokens import TokenKind, id_in, mailed_token, matches
+from clearing.parties.staff.tokens import TokenKind, id_in, known_token, mailed_token, matches
 
 LIFETIME = timedelta(days=7)
 _CODE_BYTES = 15
@@ -136,7 +136,8 @@ class InvitationService:
 
     def link(self, invitation: Invitation) -> str:
         """Where whoever is invited accepts."""
-        token = mailed_token(TokenKind.INVITATION, self._keyring, invitation.id)
+        token = known_token(TokenKind.INVITATION, self._keyring, invitation.id, invitation.token_hash)
+        invitation.token_hash = token.hash
         return f"{self._settings.console_url.rstrip('/')}/invitation?token={token.text}"
 
     def list(self, merchant_number: int | None, *, after: str | None, limit: int) -> Sequence[Invitation]:

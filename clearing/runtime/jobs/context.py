@@ -12,6 +12,8 @@ from clearing.kit.config import Settings, settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.keyrings import Keyrings
+from clearing.kit.signing.managed_keys import ManagedKeys
 from clearing.notifications.mail.delivery import MailDeliverer
 from clearing.notifications.webhooks.delivery import Deliverer
 from clearing.oversight.approvals.service import ApprovalService
@@ -25,7 +27,8 @@ class Context:
 
     settings: Settings
     database: Database
-    keyring: Keyring
+    managed_keys: ManagedKeys
+    mailed_links: Keyring
     network: NetworkIdentity
     deliverer: Deliverer
     mail_deliverer: MailDeliverer
@@ -35,14 +38,15 @@ class Context:
     def of(cls, configured: Settings) -> Context:
         """The context for these settings."""
         database = Database(configured.database_url)
-        keyring = Keyring(configured.keystore_password.get_secret_value())
+        keyrings = Keyrings.of(configured)
         return cls(
             settings=configured,
             database=database,
-            keyring=keyring,
+            managed_keys=keyrings.managed_keys,
+            mailed_links=keyrings.mailed_links,
             network=NetworkIdentity.of(configured),
-            deliverer=Deliverer(database, configured, keyring),
-            mail_deliverer=MailDeliverer(database, configured, keyring),
+            deliverer=Deliverer(database, configured, keyrings.webhook_secrets),
+            mail_deliverer=MailDeliverer(database, configured, keyrings.mailed_links),
             chain=ChainClient(configured.rpc_url),
         )
 
@@ -58,7 +62,7 @@ class Context:
 
     def approvals(self, session: Session) -> ApprovalService:
         """What waits for a second person, in this session."""
-        return ApprovalService(session, keyring=self.keyring, settings=self.settings)
+        return ApprovalService(session, keyring=self.mailed_links, settings=self.settings)
 
     def close(self) -> None:
         """Closes connections."""

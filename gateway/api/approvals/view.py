@@ -29,7 +29,7 @@ def required_reason(reason: str | None) -> str:
 
 def approval_service(call: Call) -> ApprovalService:
     """The service in this call's transaction."""
-    return ApprovalService(call.session, keyring=call.gateway.keyring, settings=call.gateway.settings)
+    return ApprovalService(call.session, keyring=call.gateway.keyrings.mailed_links, settings=call.gateway.settings)
 
 
 def requested(

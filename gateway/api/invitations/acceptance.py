@@ -59,9 +59,9 @@ def _seated(call: OpenCall, body: InvitationAcceptance, person: Person, proof: P
 
 
 def _sign_in(call: Transacted) -> SignInService:
-    return SignInService(call.session, keyring=call.gateway.keyring, settings=call.gateway.settings)
+    return SignInService(call.session, keyring=call.gateway.keyrings.staff_secrets, settings=call.gateway.settings)
 
 
 def invitation_service(call: Transacted) -> InvitationService:
     """The service in this call's transaction."""
-    return InvitationService(call.session, keyring=call.gateway.keyring, settings=call.gateway.settings)
+    return InvitationService(call.session, keyring=call.gateway.keyrings.mailed_links, settings=call.gateway.settings)

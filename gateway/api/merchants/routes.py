@@ -22,7 +22,7 @@ router = APIRouter(route_class=Endpoint, tags=["merchants"])
 
 
 def _service(call: Call) -> MerchantService:
-    return MerchantService(call.session, keyring=call.gateway.keyring)
+    return MerchantService(call.session, keyring=call.gateway.keyrings.managed_keys)
 
 
 @router.post("/v1/merchants", status_code=201)
