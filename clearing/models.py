@@ -17,6 +17,7 @@ from clearing.ordering.expiry.models import ExpiryReminder
 from clearing.ordering.merges.models import Merge, MergeAccount
 from clearing.ordering.orders.models import Instruction, MovementMetadata, Order
 from clearing.ordering.quotes.models import Quote
+from clearing.oversight.approvals.models import Approval
 from clearing.oversight.liquidity.models import LiquidityLevel
 from clearing.oversight.reconciliation.models import Reconciliation, ReconciliationAlarm
 from clearing.oversight.statements.models import Statement
@@ -43,6 +44,7 @@ __all__ = [
     "Agreement",
     "ApiKey",
     "ApiKeyUse",
+    "Approval",
     "BankMovement",
     "Batch",
     "Block",

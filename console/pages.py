@@ -19,10 +19,12 @@ AT_A_DESK = MERCHANT - merchant("cashier")
 """A merchant's people who do not stand at a till."""
 
 OVERSEERS = OPERATOR | AUDITOR
+NETWORK_PEOPLE = OVERSEERS | TREASURY
 
 PAGES: tuple[Page, ...] = (
     Page("home", "/home", _("Overview"), MERCHANT, TODAY, "home"),
     Page("operations", "/operations", _("Operations"), OVERSEERS, TODAY, "operator"),
+    Page("approvals", "/approvals", _("Approvals"), NETWORK_PEOPLE, TODAY, "check"),
     Page("alerts", "/alerts", _("Alerts"), OVERSEERS, TODAY, "bell"),
     Page("till", "/cashier", _("Till"), TILL, TODAY, "till"),
     Page("movements", "/movements", _("Movements"), EVERYBODY - TREASURY, POINTS, "movements"),
@@ -41,5 +43,5 @@ PAGES: tuple[Page, ...] = (
     Page("people", "/people", _("People"), merchant("admin") | OVERSEERS, SETTINGS, "staff"),
     Page("account", "/account", _("Your account"), EVERYBODY),
     Page("webhooks", "/webhooks", _("Webhooks"), MOVERS, SETTINGS, "webhooks"),
-    Page("keys", "/keys", _("API keys"), merchant("admin") | OVERSEERS, SETTINGS, "keys"),
+    Page("keys", "/keys", _("API keys"), merchant("admin") | NETWORK_PEOPLE, SETTINGS, "keys"),
 )

@@ -19,7 +19,9 @@ MOVE_POINTS = merchant("admin", "manager")
 AGREE = merchant("admin", "manager")
 """Proposes, signs and ends agreements."""
 CHANGE_WEBHOOKS = merchant("admin")
-MAKE_KEYS = OPERATOR | merchant("admin")
+MAKE_KEYS = OPERATOR | TREASURY | merchant("admin")
+DECIDE = OPERATOR | TREASURY
+"""Approves or declines what somebody else has asked for."""
 
 
 def may(visit: Visit, seats: frozenset[str]) -> bool:

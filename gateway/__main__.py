@@ -34,11 +34,13 @@ def _serve(workers: int | None) -> int:
     configured = load_settings(**given)  # before the imports below: wrong settings are refused at once
     from clearing.runtime.preflight.address import check_gateway_address
     from clearing.runtime.preflight.gateway_workers import check_gateway_workers
+    from clearing.runtime.preflight.keys import check_secrets
     from clearing.runtime.preflight.process import check_process
     from gateway.server import run
 
     check_gateway_workers(configured)
     check_process(configured)
+    check_secrets(configured, "gateway")
     check_gateway_address(configured)
     return run(configured)
 

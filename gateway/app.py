@@ -16,7 +16,7 @@ from clearing.chain.client import ChainClient
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
-from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.keyrings import Keyrings
 from clearing.oversight.health.service import HealthService
 from clearing.oversight.operations.overview import newest_block
 from clearing.parties.staff.oidc import OidcProvider
@@ -24,6 +24,8 @@ from gateway.api.activity import routes as activity
 from gateway.api.agreements import routes as agreements
 from gateway.api.agreements.view import AGREEMENTS
 from gateway.api.api_keys import routes as api_keys
+from gateway.api.approvals import routes as approvals
+from gateway.api.approvals.view import APPROVALS
 from gateway.api.attention import routes as attention
 from gateway.api.audit_log import routes as audit_log
 from gateway.api.batches import routes as batches
@@ -105,6 +107,7 @@ ROUTERS = (
     staff.router,
     invitations.router,
     password_resets.router,
+    approvals.router,
     audit_log.router,
     health.router,
 )
@@ -115,6 +118,7 @@ RESOURCES: tuple[ChainResource[View], ...] = (
     AGREEMENTS,
     DEPOSITS,
     WITHDRAWALS,
+    APPROVALS,
     ORDERS,
     *MOVEMENTS.values(),
 )
@@ -128,14 +132,14 @@ issuers and health, so no thread ever waits for a connection."""
 def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     """The gateway for these settings. Whoever passes a database closes it."""
     own = Database(settings.database_url) if database is None else database
-    keyring = Keyring(settings.keystore_password.get_secret_value())
+    keyrings = Keyrings.of(settings)
     chain = ChainClient(settings.rpc_url, timeout=settings.health_timeout)
     gateway = Gateway(
         settings=settings,
         database=own,
         network=NetworkIdentity.of(settings),
-        keyring=keyring,
-        oidc=OidcProvider(settings, keyring, own.clock),
+        keyrings=keyrings,
+        oidc=OidcProvider(settings, keyrings.staff_secrets, own.clock),
         health=SharedAnswer(HealthService(own, chain, settings).check),
         newest_block=SharedAnswer(partial(newest_block, chain)),
         waiters=Waiters(own, responses_after_waiting),

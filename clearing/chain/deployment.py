@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
 from eth_typing import HexAddress, HexStr
 from eth_utils.address import to_checksum_address
 from web3.types import Nonce
@@ -18,7 +16,7 @@ from clearing.chain.contract_code import contract_fault
 from clearing.chain.fees import Fees
 from clearing.chain.sender import CannotSend, Sender, Sending
 from clearing.kit.config import variable
-from clearing.kit.signing.keyring import RoleKeys
+from clearing.kit.signing.role_keys import RoleKeys
 from tongdui.encoding import text_word
 
 DEPLOYMENT_GAS = 12_000_000
@@ -58,7 +56,7 @@ def deploy(
     It goes on where it was: what is on the chain stays, and a transaction that waits for a block is replaced by one that pays more.
     Raises CannotDeploy or CannotSend, and ChainError where the node refuses a transaction for a reason of its own.
     """
-    admin: LocalAccount = Account.from_key(keys.private_key("admin"))
+    admin = keys.signer("admin")
     address = contract_address(admin.address)
     sender = Sender(client, admin, Fees(client, max_fee_per_gas), owner="admin")
     is_there = _has_code(client, address)
@@ -66,8 +64,8 @@ def deploy(
         _check_contract(client, address, utc_offset_seconds)
     elif client.next_nonce(admin.address):
         raise CannotDeploy(
-            f"the admin account {admin.address} has sent transactions on this chain, but its first one made no contract at "
-            f"{address}; deploy with an admin key that was never used"
+            f"the admin account {to_checksum_address(admin.address)} has sent transactions on this chain, but its first one "
+            f"made no contract at {address}; deploy with an admin key that was never used"
         )
     grants = _missing_grants(client, keys, address, is_there=is_there)
     gas = (0 if is_there else DEPLOYMENT_GAS) + len(grants) * _ROLE_GAS
@@ -130,7 +128,7 @@ def _check_contract(client: ChainClient, address: str, utc_offset_seconds: int) 
 
 def admin_sender(client: ChainClient, keys: RoleKeys, max_fee_per_gas: int | None) -> Sender:
     """Sends the admin key's transactions."""
-    account: LocalAccount = Account.from_key(keys.private_key("admin"))
+    account = keys.signer("admin")
     return Sender(client, account, Fees(client, max_fee_per_gas), owner="admin")
 
 

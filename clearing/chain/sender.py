@@ -12,11 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from eth_account.signers.local import LocalAccount
+from eth_utils.address import to_checksum_address
 
 from clearing.chain.client import ChainClient, Receipt
 from clearing.chain.fees import Fees, decoded
 from clearing.chain.node_errors import Refusal, refusal_of
+from clearing.chain.transactions import sign_transaction
+from clearing.kit.signing.signer import Signer
 from tongdui.encoding import hex_of, keccak256
 
 _RAISE_AFTER = 10.0
@@ -49,23 +51,24 @@ class Sending:
 class Sender:
     """Sends transactions of one key, each until its effect is on the chain."""
 
-    def __init__(self, client: ChainClient, account: LocalAccount, fees: Fees, *, owner: str) -> None:
+    def __init__(self, client: ChainClient, signer: Signer, fees: Fees, *, owner: str) -> None:
         """`owner` is how messages call the account, such as `admin`."""
         self._client = client
-        self._account = account
+        self._signer = signer
+        self._address = to_checksum_address(signer.address)
         self._fees = fees
-        self._name = f"{owner} account {account.address}"
+        self._name = f"{owner} account {self._address}"
         self._chain_id = client.chain_id()
 
     @property
     def address(self) -> str:
         """Of the key, checksummed."""
-        return str(self._account.address)
+        return str(self._address)
 
     def check_funds(self, gas: int) -> None:
         """Refuses fees that the chain does not take (FeesTooLow), and an account that cannot pay for so much gas (CannotSend)."""
         price = self._fees.most()
-        balance, needed = self._client.balance(self._account.address), gas * price
+        balance, needed = self._client.balance(self._address), gas * price
         if balance < needed:
             raise CannotSend(
                 f"the {self._name} has {balance} wei and needs {needed} wei, for {gas} gas at up to "
@@ -93,7 +96,7 @@ class Sender:
 
     def _let_earlier_through(self, deadline: float, patience: float) -> None:
         """Where gas is free nobody can be outbid, so whatever the key has sent before comes first."""
-        address = self._account.address
+        address = self._address
         while self._fees.free and self._client.next_nonce(address, "pending") > self._client.next_nonce(address):
             if time.monotonic() > deadline:
                 raise CannotSend(
@@ -104,13 +107,13 @@ class Sender:
 
     def _send_once(self, sending: Sending, deadline: float, patience: float) -> Receipt | None:
         """Sends under the next nonce until a block has used it; None if it was not with this."""
-        nonce = self._client.next_nonce(self._account.address)
+        nonce = self._client.next_nonce(self._address)
         raw = self._signed(nonce, sending.to, sending.data, sending.gas, self._fees.first())
         sending.announce(keccak256(raw))
         raw = self._offer(raw)
         versions = [raw]
         raise_at = time.monotonic() + _RAISE_AFTER
-        while self._client.next_nonce(self._account.address) == nonce:
+        while self._client.next_nonce(self._address) == nonce:
             if time.monotonic() > deadline:
                 raise CannotSend(
                     f"transaction {hex_of(keccak256(raw))} of the {self._name} is in no block after {patience:g} s; see "
@@ -153,13 +156,7 @@ class Sender:
         return self._signed(before["nonce"], to, bytes(before["data"]), before["gas"], fees)
 
     def _signed(self, nonce: int, to: str | None, data: bytes, gas: int, fees: dict[str, Any]) -> bytes:
-        transaction: dict[str, Any] = {
-            "chainId": self._chain_id,
-            "nonce": nonce,
-            "gas": gas,
-            "value": 0,
-            "data": data,
-            **({"to": to} if to else {}),
-            **fees,
-        }
-        return bytes(self._account.sign_transaction(transaction).raw_transaction)
+        signed = sign_transaction(
+            self._signer, chain_id=self._chain_id, nonce=nonce, to=to, data=data, gas=gas, fees=fees
+        )
+        return signed.raw

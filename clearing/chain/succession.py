@@ -17,7 +17,7 @@ from clearing.chain.client import ChainClient
 from clearing.chain.contract_code import contract_fault
 from clearing.chain.deployment import DEPLOYMENT_GAS, admin_sender, created_address, grant_roles
 from clearing.chain.sender import CannotSend, Sending
-from clearing.kit.signing.keyring import RoleKeys
+from clearing.kit.signing.role_keys import RoleKeys
 from tongdui.audit.leaves import CHUNK
 from tongdui.audit.snapshot import Snapshot
 from tongdui.encoding import bytes_of, hex_of, keccak256, text_word

@@ -10,8 +10,6 @@ from importlib.resources import files
 from typing import Any
 
 from eth_abi.abi import encode
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
 from eth_typing import HexAddress, HexStr
 from eth_utils.address import to_checksum_address
 from web3.types import Nonce
@@ -23,6 +21,7 @@ from clearing.chain.fees import Fees
 from clearing.chain.sender import Sender, Sending
 from clearing.chain.state import ContractState
 from clearing.chain.timelock import Timelock
+from clearing.kit.signing.signer import Signer
 from tongdui.encoding import bytes_of
 
 _DEPLOYMENT_GAS = 3_000_000
@@ -43,21 +42,20 @@ class TimelockTerms:
 
 
 def hand_over(
-    client: ChainClient, admin_key: bytes, contract: str, terms: TimelockTerms, max_fee_per_gas: int | None = None
+    client: ChainClient, admin: Signer, contract: str, terms: TimelockTerms, max_fee_per_gas: int | None = None
 ) -> str:
     """Makes a timelock and names it as the contract's next owner, unless one is named or owns it already. Returns its address.
 
     The admin stays the owner until the timelock accepts: a proposer announces that, and an executor executes it after the delay
     (`clearing owner accept`). Raises CannotSend where the admin is not the owner, or has no funds.
     """
-    admin: LocalAccount = Account.from_key(admin_key)
     sender, state = Sender(client, admin, Fees(client, max_fee_per_gas), owner="admin"), ContractState(client, contract)
     for known in (state.owner(), state.pending_owner()):
         if known is not None and Timelock.at(client, known) is not None:
             return str(to_checksum_address(known))
     sender.check_funds(_DEPLOYMENT_GAS + _CALL_GAS)
     nonce = client.next_nonce(admin.address)
-    timelock = str(get_create_address(HexAddress(HexStr(admin.address)), Nonce(nonce)))
+    timelock = str(get_create_address(HexAddress(HexStr(sender.address)), Nonce(nonce)))
     sender.send(Sending(None, _code(terms), _DEPLOYMENT_GAS, lambda: state.has_code(timelock)))
     naming = encode_call("transferOwnership", [timelock])
     sender.send(Sending(contract, naming, _CALL_GAS, lambda: state.pending_owner() == timelock.lower()))

@@ -531,6 +531,13 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "Sign, and send the signature in the field that `errors` names.",
         ),
         ProblemKind(
+            "managed_keys_off",
+            (422,),
+            "The gateway keeps no keys of merchants",
+            "This network's operator has decided that merchants sign for themselves.",
+            "Make a key (`tongdui key new`), name its address, and sign with it.",
+        ),
+        ProblemKind(
             "wrong_signer",
             (422,),
             "The signature does not count",
@@ -696,6 +703,45 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "The credit is in use",
             "The merchant owes more than the new limit would allow.",
             "Set a limit that covers what is in use, or let the merchant pay first.",
+        ),
+    ),
+    "Second persons": (
+        ProblemKind(
+            "second_person_required",
+            (403,),
+            "Another person has to decide",
+            "Whoever asks for something cannot approve or decline it; not with another key or session either, because a key "
+            "belongs to the person whom it comes from.",
+            "Have somebody else of the operator or the treasury decide; or withdraw it.",
+        ),
+        ProblemKind(
+            "not_the_maker",
+            (403,),
+            "Somebody else has asked for it",
+            "Only whoever has asked for something can withdraw it.",
+            "Decline it.",
+        ),
+        ProblemKind(
+            "approval_pending",
+            (409,),
+            "The same is asked for already",
+            "Somebody has asked for the same (the same reference of the bank, the credit limit of the same merchant, an invitation "
+            "of the same merchant or person), and nobody has decided yet.",
+            "Have that one approved, declined or withdrawn first.",
+        ),
+        ProblemKind(
+            "approval_ended",
+            (409,),
+            "It is decided already",
+            "Somebody has approved, declined or withdrawn it, or nobody has approved it in time.",
+            "Look at its `state`, and ask for it again if it is still wanted.",
+        ),
+        ProblemKind(
+            "maker_gone",
+            (409,),
+            "Whoever asked may not do so any more",
+            "The key that has asked for it is revoked, or the person has lost its seat or may not sign in.",
+            "Decline it, and have somebody else ask for it.",
         ),
     ),
     "Webhooks": (
@@ -888,9 +934,23 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
         ProblemKind(
             "invitation_used",
             (409,),
-            "The invitation was accepted already",
-            "An invitation is good once.",
-            "Sign in.",
+            "The invitation was used already",
+            "An invitation is good once: somebody has accepted it, or a program has redeemed it.",
+            "Sign in. If nobody of yours has used it, tell the network's operator and auditor at once.",
+        ),
+        ProblemKind(
+            "invitation_code_wrong",
+            (422,),
+            "The code of the invitation is missing or wrong",
+            "Where the network sends no mail, one of its people hands over the link of an invitation, and another one a code.",
+            "Give the `code` as it was handed to you.",
+        ),
+        ProblemKind(
+            "invitation_for_person",
+            (409,),
+            "The invitation is for a person",
+            "Only a merchant's first invitation, which comes from the network, can be redeemed for an API key.",
+            "Open its link in a browser.",
         ),
         ProblemKind(
             "invitation_ended",
@@ -963,6 +1023,13 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
             "The state of the network does not allow it",
             "The request is well-formed, and still it cannot be.",
             "Read `detail`.",
+        ),
+        ProblemKind(
+            "signer_unavailable",
+            (503,),
+            "Whoever keeps the key does not sign",
+            "The merchant's key is at a remote signer of the operator's, which does not answer or refuses.",
+            "Send the request again, with the same `Idempotency-Key`: nothing was done.",
         ),
         ProblemKind(
             "queue_full",

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 PREFIX = "TONGDUI_"
 ENV_FILE = f"{PREFIX}ENV_FILE"
 OF_CLIENTS = frozenset(
-    f"{PREFIX}{name}" for name in ("URL", "API_KEY", "KEY", "KEYSTORE", "NONCE_FILE", "PROFILE", "SHARED_DATA")
+    f"{PREFIX}{name}"
+    for name in ("URL", "API_KEY", "KEY", "KEYSTORE", "KEYSTORE_PASSWORD", "NONCE_FILE", "PROFILE", "SHARED_DATA")
 )
 """Variables that the SDK and the tests read: an operator may have them in the same shell."""
 OF_CONSOLE = f"{PREFIX}CONSOLE_"
@@ -60,10 +61,57 @@ class Settings(BaseSettings):
     """The program that `clearing up` runs as its chain: a name on PATH, or a path."""
 
     keystore_dir: Path = Path("keys")
-    """Directory of the encrypted role keys: admin.json, operator.json, sequencer.json, treasury.json."""
+    """Directory of the encrypted role keys that have no place of their own: admin.json, operator.json and so on."""
 
-    keystore_password: SecretStr = SecretStr("")
-    """Decrypts the role keys and the merchants' managed keys."""
+    admin_key: str = ""
+    """The key of the contract's owner, if its file is not in `keystore_dir`: another path; `web3signer:0x...` or `awskms:...`,
+    where somebody else keeps it; or its address alone, for those who only need that. Likewise below."""
+    admin_password: SecretStr = SecretStr("")
+    admin_password_file: Path | None = None
+    """The file whose first line is the password; further lines open what was encrypted before it changed. Likewise below."""
+    operator_key: str = ""
+    """Onboards merchants, programs and agreements."""
+    operator_password: SecretStr = SecretStr("")
+    operator_password_file: Path | None = None
+    pauser_key: str = ""
+    """Stops the contract."""
+    pauser_password: SecretStr = SecretStr("")
+    pauser_password_file: Path | None = None
+    sequencer_key: str = ""
+    """Sends batches."""
+    sequencer_password: SecretStr = SecretStr("")
+    sequencer_password_file: Path | None = None
+    treasury_key: str = ""
+    """Books deposits and withdrawals."""
+    treasury_password: SecretStr = SecretStr("")
+    treasury_password_file: Path | None = None
+
+    web3signer_url: str = Field(default="", pattern=r"^(https?://.+)?$")
+    """The Web3Signer that keeps keys of roles or merchants."""
+    web3signer_ca: Path | None = None
+    """Certificates of those who may vouch for it (PEM). Empty: the system's."""
+    web3signer_certificate: Path | None = None
+    """What shows the Web3Signer who we are: a certificate and its key (PEM)."""
+    aws_kms_region: str = ""
+    """The region of keys in AWS KMS. Empty: as boto3 finds it."""
+    aws_kms_endpoint: str = Field(default="", pattern=r"^(https?://.+)?$")
+    """Where AWS KMS is. Empty: at AWS."""
+    signer_timeout: float = Field(default=5.0, gt=0)
+    """How long to wait for a signature of a key that is elsewhere."""
+
+    managed_keys: bool = True
+    """Whether the gateway keeps keys of merchants and signs with them. If not, every merchant signs for itself."""
+    managed_keys_password: SecretStr = SecretStr("")
+    managed_keys_password_file: Path | None = None
+    webhook_secrets_password: SecretStr = SecretStr("")
+    """Seals the secrets with which requests to merchants' endpoints are signed."""
+    webhook_secrets_password_file: Path | None = None
+    staff_secrets_password: SecretStr = SecretStr("")
+    """Seals the secrets of people's apps for one-time codes."""
+    staff_secrets_password_file: Path | None = None
+    mailed_links_password: SecretStr = SecretStr("")
+    """Links in mails are derived from it."""
+    mailed_links_password_file: Path | None = None
 
     currency: str = "CNY"
     utc_offset_seconds: int = 28_800
@@ -186,6 +234,9 @@ class Settings(BaseSettings):
     trusted_proxies: str = "127.0.0.1"
     """Addresses, with commas between them, whose `X-Forwarded-For` is believed: the console and reverse proxies."""
 
+    approval_lifetime: int = Field(default=86_400, ge=60)
+    """How long a second person has to approve what the first one asks for; a day."""
+
     hold_longest: int = 604_800
     """How long a hold may last."""
 
@@ -257,7 +308,7 @@ def load_settings(**given: Any) -> Settings:
         found = Settings(_env_file=path or None, **given)
     except ValidationError as error:
         raise SettingsError("\n".join([*faults, *(_sentence(fault) for fault in error.errors())])) from error
-    faults += _missing(found)
+    faults += _missing(found) + _given_twice(found)
     if faults:
         raise SettingsError("\n".join(faults))
     return found
@@ -280,23 +331,15 @@ _PATTERNS = {
     "rpc_url": "must begin with http:// or https://",
     "public_rpc_url": "must begin with http:// or https://, and have no password in it: everybody sees it",
     "contract": "must be an address: 0x and 40 hexadecimal digits",
+    "web3signer_url": "must begin with http:// or https://",
+    "aws_kms_endpoint": "must begin with http:// or https://",
     "console_url": "must begin with http:// or https://",
     "oidc_issuer": "must begin with https://, or http://localhost",
     "broker_url": "must begin with redis:// or amqp://",
     "rate_limit_url": "must begin with redis:// or rediss://",
 }
-_NEVER_SHOWN = frozenset(
-    {
-        "database_url",
-        "rpc_url",
-        "keystore_password",
-        "broker_url",
-        "rate_limit_url",
-        "smtp_password",
-        "oidc_client_secret",
-    }
-)
-"""Settings that may contain a password."""
+_MAY_HOLD_PASSWORDS = frozenset({"database_url", "rpc_url", "broker_url", "rate_limit_url", "web3signer_url"})
+"""Settings that are addresses, and may contain a password."""
 
 
 def variable(field: str) -> str:
@@ -313,6 +356,16 @@ def _missing(found: Settings) -> list[str]:
     absent = [field for field in together if field not in given]
     return [
         f"{variable(field)}: is not set, but {variable(given[0])} is; signing in there takes both" for field in absent
+    ]
+
+
+def _given_twice(found: Settings) -> list[str]:
+    """Passwords that both a variable and a file give."""
+    names = [name.removesuffix("_password_file") for name in Settings.model_fields if name.endswith("_password_file")]
+    return [
+        f"{variable(f'{name}_password')}: is set, and {variable(f'{name}_password_file')} too; take one of them away"
+        for name in names
+        if _text(getattr(found, f"{name}_password")) and getattr(found, f"{name}_password_file") is not None
     ]
 
 
@@ -337,5 +390,6 @@ def _sentence(fault: ErrorDetails) -> str:
     if fault["type"] == "extra_forbidden":  # only from the file: the environment may hold what is not ours
         return _unknown(field.upper())
     should = _PATTERNS.get(field) or _SHOULD.get(fault["type"], fault["msg"]).format(**fault.get("ctx", {}))
-    shown = "" if field in _NEVER_SHOWN else f', this is "{fault["input"]}"'
+    is_secret = field in _MAY_HOLD_PASSWORDS or Settings.model_fields[field].annotation is SecretStr
+    shown = "" if is_secret else f', this is "{fault["input"]}"'
     return f"{variable(field)}: {should}{shown}"

@@ -12,7 +12,7 @@ from clearing.chain.node_errors import explanation_of, is_batch_too_large
 from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
-from clearing.kit.signing.keyring import RoleKeys
+from clearing.kit.signing.role_keys import RoleKeys
 from clearing.kit.wakeups.channels import Channel, Pause
 from clearing.ordering.orders.events import LARGEST_WHOLE_ORDER, OrderEvents
 from clearing.ordering.orders.models import OrderRow, QueuedOrder
@@ -196,7 +196,7 @@ class BatchSigner:
             orders = self.capacity.choose(orders, self._gas(), OrderProgressRepository(session).savings)
 
     def _simulated(self, data: bytes) -> ChainError | None:
-        sender = self._keys.address("sequencer")
+        sender = self._keys.signer("sequencer").address
         return simulate(self._client, sender=sender, contract=self._settings.contract, data=data, gas=self._gas())
 
     def _wait_for_contract(self, error: ChainError) -> None:

@@ -24,14 +24,14 @@ _IS_LOCKED = text(
 
 
 class Leadership:
-    """The right to be the only `name` on a database. Not thread-safe: use one object for each daemon."""
+    """The right to be the only `name` on a database, or the only one of each of several. Not thread-safe: use one object for each
+    daemon."""
 
-    def __init__(self, database: Database, name: str) -> None:
+    def __init__(self, database: Database, *names: str) -> None:
         self._database = database
-        self._name = name
-        self._key = _key(name)
+        self._names = sorted(names)
         self._connection: Connection | None = None
-        self._file: TextIOWrapper | None = None
+        self._files: list[TextIOWrapper] = []
 
     def acquire(self) -> bool:
         """Tries to become the leader, or checks that this process still is. Call it before each step."""
@@ -39,9 +39,9 @@ class Leadership:
 
     def release(self) -> None:
         """Steps down."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        for file in self._files:
+            file.close()
+        self._files.clear()
         if self._connection is not None:
             with suppress(
                 SQLAlchemyError
@@ -51,15 +51,14 @@ class Leadership:
             self._connection = None
 
     def _lock_file(self) -> bool:
-        if self._file is not None:
-            return True
-        candidate = _file(make_url(self._database.url).database or "", self._name).open("w")
-        try:
-            fcntl.flock(candidate, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            candidate.close()
-            return False
-        self._file = candidate
+        for name in self._names[len(self._files) :]:
+            candidate = _file(make_url(self._database.url).database or "", name).open("w")
+            self._files.append(candidate)
+            try:
+                fcntl.flock(candidate, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self.release()
+                return False
         return True
 
     def _lock_database(self) -> bool:
@@ -79,7 +78,8 @@ class Leadership:
         return True
 
     def _try_lock(self, connection: Connection) -> bool:
-        held = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": self._key}))
+        lock = text("SELECT pg_try_advisory_lock(:key)")
+        held = all(connection.scalar(lock, {"key": _key(name)}) for name in self._names)
         if not held:
             self.release()
         return held

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import structlog
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
 from sqlalchemy.orm import Session
 
 from clearing.chain.client import ChainClient, ChainError
 from clearing.chain.fees import Fees, decoded
 from clearing.chain.node_errors import Refusal, refusal_of
+from clearing.chain.transactions import SignedTransaction, sign_transaction
 from clearing.kit import metrics
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
-from clearing.kit.signing.keyring import RoleKeys
+from clearing.kit.signing.role_keys import RoleKeys
+from clearing.kit.signing.signer import Signer
 from clearing.kit.wakeups.channels import Channel, notify
 from clearing.ledger.journal.repository import BlockRepository
 from clearing.pipeline.models import Transaction, TransactionState
@@ -33,15 +32,8 @@ from tongdui.encoding import hex_of
 
 log = structlog.get_logger(__name__)
 
-_ROLES = ("sequencer", "operator", "treasury")
-
-
-@lru_cache(maxsize=len(_ROLES))
-def _account(private_key: bytes) -> LocalAccount:
-    """The account of a key. To derive its address takes longer than to sign with it."""
-    account: LocalAccount = Account.from_key(private_key)
-    return account
-
+_OTHERS_FIRST = 2.0
+"""Seconds for which a transaction waits for an earlier one that another process has not sent."""
 
 Shrink = Callable[[Session, Transaction], None]
 """Replaces a batch that the node finds too large by a smaller one."""
@@ -64,36 +56,42 @@ class UsedNonces(NamedTuple):
 
 
 class Outbox:
-    """Signs transactions and sends them."""
+    """Signs the transactions of some roles' keys and sends them. Those of other keys are other processes' business."""
 
-    def __init__(self, database: Database, client: ChainClient, settings: Settings, keys: RoleKeys) -> None:
+    def __init__(
+        self, database: Database, client: ChainClient, settings: Settings, keys: RoleKeys, roles: Sequence[str]
+    ) -> None:
         self._database = database
         self._client = client
         self._settings = settings
-        self._keys = keys
+        self._signers = {role: keys.signer(role) for role in roles}
+        self.senders = frozenset(signer.address for signer in self._signers.values())
+        """The addresses of those keys, lower-case."""
         self._fees = Fees(client, settings.max_fee_per_gas)
-        self._signed: list[tuple[Transaction, bytes]] = []
+        self._unsent: list[tuple[Transaction, bytes]] = []
         """Stored since the last sending, and not sent yet."""
         self._asked: set[str] = set()
         """Senders whose next nonce the node has told since one was last taken by somebody else."""
+        self._held_since: float | None = None
+        """Since when something due has been waiting for what another process is to send before."""
 
     # ---------------------------------------------------------------- signing: stored, not yet sent
 
     def ask_node(self, role: str) -> NodeAnswers:
         """What the node has to say before a transaction of the role's key is signed. Ask before the database's transaction begins:
         a node that is slow must not keep that open."""
-        sender = self._key_of(role).address.lower()
+        sender = self._signers[role].address
         return NodeAnswers(self._fees.first(), None if sender in self._asked else self._client.next_nonce(sender))
 
     def sign(
         self, session: Session, role: str, data: bytes, gas: int, answers: NodeAnswers, *, orders: int = 0
     ) -> Transaction:
         """Stores a signed transaction with the next nonce of the role's key; from here on it has its id."""
-        key = self._key_of(role)
-        sender = key.address.lower()
+        signer = self._signers[role]
+        sender = signer.address
         transactions = TransactionRepository(session)
         nonce = self._next_nonce(sender, transactions.highest_nonce(sender), answers.nonce)
-        raw, tx_hash = self._bytes_of(key, nonce, data, gas, answers.fees)
+        raw, tx_hash = self._signed(signer, nonce, data, gas, answers.fees)
         transaction = Transaction(sender=sender, nonce=nonce, raw=raw, hash=tx_hash, orders=orders)
         transactions.add(transaction)
         return transaction
@@ -109,8 +107,8 @@ class Outbox:
 
     def replace(self, session: Session, transaction: Transaction, data: bytes, gas: int, fees: dict[str, Any]) -> None:
         """Gives a transaction other bytes under the same nonce. The next `send_due` sends them."""
-        key = next(key for key in map(self._key_of, _ROLES) if key.address.lower() == transaction.sender)
-        raw, tx_hash = self._bytes_of(key, transaction.nonce, data, gas, fees)
+        signer = next(signer for signer in self._signers.values() if signer.address == transaction.sender)
+        raw, tx_hash = self._signed(signer, transaction.nonce, data, gas, fees)
         if tx_hash == transaction.hash:
             transaction.raw = raw
             return
@@ -124,24 +122,10 @@ class Outbox:
         """The fees of a new transaction."""
         return self._fees.first()
 
-    def _bytes_of(
-        self, key: LocalAccount, nonce: int, data: bytes, gas: int, fees: dict[str, Any]
-    ) -> tuple[bytes, bytes]:
-        """The bytes and the hash of a signed call of the contract."""
-        fields: dict[str, Any] = {
-            "chainId": self._settings.chain_id,
-            "to": self._settings.contract,
-            "nonce": nonce,
-            "gas": gas,
-            "data": data,
-            "value": 0,
-            **fees,
-        }
-        signed = key.sign_transaction(fields)
-        return bytes(signed.raw_transaction), bytes(signed.hash)
-
-    def _key_of(self, role: str) -> LocalAccount:
-        return _account(self._keys.private_key(role))
+    def _signed(self, signer: Signer, nonce: int, data: bytes, gas: int, fees: dict[str, Any]) -> SignedTransaction:
+        """A signed call of the contract."""
+        contract, chain_id = self._settings.contract, self._settings.chain_id
+        return sign_transaction(signer, chain_id=chain_id, nonce=nonce, to=contract, data=data, gas=gas, fees=fees)
 
     # ---------------------------------------------------------------- sending: the same bytes, as often as it takes
 
@@ -152,11 +136,11 @@ class Outbox:
     def note_signed(self, transaction: Transaction) -> None:
         """The transaction is stored, and committed: `send_signed` may send it."""
         assert transaction.raw is not None, "it was signed a moment ago"
-        self._signed.append((transaction, transaction.raw))
+        self._unsent.append((transaction, transaction.raw))
 
     def send_signed(self, shrink: Shrink) -> None:
         """Sends what was signed since the last time, without asking the database for it."""
-        signed, self._signed = self._signed, []
+        signed, self._unsent = self._unsent, []
         self._send([transaction for transaction, _ in signed], [raw for _, raw in signed], shrink)
 
     def send_due(self, shrink: Shrink) -> bool:
@@ -164,7 +148,7 @@ class Outbox:
 
         Where gas costs money, the latter get a higher fee first. `shrink` is called for a batch that the node finds too large.
         """
-        self._signed.clear()  # they are among those that are due
+        self._unsent.clear()  # they are among those that are due
         due, raw = self._prepare_due()
         self._send(due, raw, shrink)
         return bool(due)
@@ -196,16 +180,29 @@ class Outbox:
             overdue = self.overdue()
             transactions = TransactionRepository(session)
             self._sign_again(session)
-            unmined = transactions.unmined()
+            unmined = transactions.unmined(self.senders)
             stuck = [stored for stored in unmined if stored.sent_at is not None and stored.sent_at < overdue]
             self._raise_fees(session, stuck)
             due = [stored for stored in unmined if stored.sent_at is None or stored.sent_at < overdue]
+            due = self._after_others(due, transactions.oldest_unsent_of_others(self.senders))
             session.flush()  # a raised fee has changed the bytes
             return due, transactions.raw_of(due) if due else []
 
+    def _after_others(self, due: list[Transaction], unsent: int | None) -> list[Transaction]:
+        """Those of the due that may go now. After a reorganisation every process sends again what fell out, and a batch may need a
+        deposit that was signed before it: so that goes first, unless its process does not send it."""
+        ready = [stored for stored in due if unsent is None or stored.id < unsent]
+        if len(ready) == len(due):
+            self._held_since = None
+            return due
+        now = self._database.clock.monotonic()
+        if self._held_since is None:
+            self._held_since = now
+        return ready if now - self._held_since < _OTHERS_FIRST else due
+
     def _sign_again(self, session: Session) -> None:
         """Signs the transactions that have no bytes any more."""
-        for transaction in TransactionRepository(session).without_bytes():
+        for transaction in TransactionRepository(session).without_bytes(self.senders):
             content = content_of(session, transaction, self._settings)
             block = self._client.call("eth_getBlockByNumber", "latest", False)
             gas = min(content.gas, int(block["gasLimit"], 16))

@@ -6,7 +6,21 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Integer, Select, and_, bindparam, exists, func, or_, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Session, defer
 
 from clearing.chain.calls.models import Call, CallState
@@ -21,6 +35,12 @@ from clearing.pipeline.switches.repository import SEQUENCING
 _RECENT = 8
 _UNMINED = text("transactions.state = 'signed'")
 """Word for word: a plan that holds for every parameter cannot know that there are few of these, and many of the others."""
+
+
+def _is_due(overdue: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
+    return and_(_UNMINED, or_(Transaction.sent_at.is_(None), Transaction.sent_at < overdue))
+
+
 _QUEUE = (
     select(Order.size, Order.created_at)
     .where(WAITING)
@@ -42,8 +62,7 @@ _PENDING_WORK = select(
         Transaction.orders > 0,
         Transaction.id > bindparam("seen", type_=BigInteger),
     ),
-    exists().where(Call.state == CallState.PENDING),
-    exists().where(_UNMINED, or_(Transaction.sent_at.is_(None), Transaction.sent_at < bindparam("overdue"))),
+    exists().where(_is_due(bindparam("overdue")), Transaction.sender == bindparam("sender")),
 )
 
 
@@ -64,9 +83,8 @@ class PendingWork(NamedTuple):
     """Id of the newest batch that is in a block."""
     reverted: bool
     """Whether one of those in blocks, newer than what was asked for, has reverted."""
-    calls: bool
     transactions: bool
-    """Whether one was never sent, or was sent a while ago and is in no block."""
+    """Whether one of its own was never sent, or was sent a while ago and is in no block."""
 
 
 class Mined(NamedTuple):
@@ -83,10 +101,18 @@ class TransactionRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def pending_work(self, unix_time: int, overdue: datetime, instructions: int, seen: int | None) -> PendingWork:
-        """What there is to do. A batch takes so many `instructions`; the sequencer has `seen` what became of batches up to this
-        id; a transaction that was sent before `overdue` and is in no block is due again."""
-        wanted = {"unix_time": unix_time, "overdue": overdue, "instructions": instructions, "seen": seen or 0}
+    def pending_work(
+        self, sender: str, unix_time: int, overdue: datetime, instructions: int, seen: int | None
+    ) -> PendingWork:
+        """What there is to do for the sequencer with this address. A batch takes so many `instructions`; the sequencer has `seen`
+        what became of batches up to this id; a transaction that was sent before `overdue` and is in no block is due again."""
+        wanted = {
+            "sender": sender,
+            "unix_time": unix_time,
+            "overdue": overdue,
+            "instructions": instructions,
+            "seen": seen or 0,
+        }
         return PendingWork(*self._session.execute(_PENDING_WORK, wanted).one())
 
     def add(self, transaction: Transaction) -> None:
@@ -108,9 +134,10 @@ class TransactionRepository:
         earlier = select(TransactionAttempt.hash).where(TransactionAttempt.hash.in_(hashes))
         return {*self._session.scalars(now), *self._session.scalars(earlier)}
 
-    def unmined(self) -> list[Transaction]:
-        """Transactions that no block contains yet, in the order of their signing. Their bytes stay in the database."""
-        query = select(Transaction).where(Transaction.state == TransactionState.SIGNED).order_by(Transaction.id)
+    def unmined(self, senders: Collection[str]) -> list[Transaction]:
+        """Transactions of these senders that no block contains yet, in the order of their signing. Their bytes stay in the
+        database."""
+        query = select(Transaction).where(_UNMINED, Transaction.sender.in_(senders)).order_by(Transaction.id)
         return list(self._session.scalars(query.options(defer(Transaction.raw))))
 
     def raw_of(self, transactions: Sequence[Transaction]) -> list[bytes]:
@@ -169,9 +196,24 @@ class TransactionRepository:
     def _first(self, ids: Select[int], limit: int) -> list[int]:
         return list(self._session.scalars(ids.order_by(Transaction.id).limit(limit)))
 
-    def without_bytes(self) -> list[Transaction]:
-        """Transactions that no block contains any more, but whose bytes were dropped when one did; oldest first."""
-        signed = select(Transaction).where(Transaction.state == TransactionState.SIGNED, Transaction.raw.is_(None))
+    def any_call_unmined(self) -> bool:
+        """Whether a privileged call is in a transaction that no block contains yet, whoever signed it."""
+        return bool(self._session.scalar(select(exists().where(_UNMINED, Transaction.orders == 0))))
+
+    def any_due(self, senders: Collection[str], overdue: datetime) -> bool:
+        """Whether a transaction of these senders was never sent, or was sent before `overdue` and is in no block."""
+        return bool(self._session.scalar(select(exists().where(_is_due(overdue), Transaction.sender.in_(senders)))))
+
+    def oldest_unsent_of_others(self, senders: Collection[str]) -> int | None:
+        """The id of the oldest transaction of another sender that is in no block and was not sent, or not since a block lost it."""
+        query = select(func.min(Transaction.id)).where(
+            _UNMINED, Transaction.sent_at.is_(None), Transaction.sender.not_in(senders)
+        )
+        return self._session.scalar(query)
+
+    def without_bytes(self, senders: Collection[str]) -> list[Transaction]:
+        """Transactions of these senders whose bytes were dropped when a block contained them, which none does now; oldest first."""
+        signed = select(Transaction).where(_UNMINED, Transaction.raw.is_(None), Transaction.sender.in_(senders))
         return list(self._session.scalars(signed.order_by(Transaction.id)))
 
     # ---------------------------------------------------------------- earlier versions

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from clearing.chain.client import ChainError, ChainUnreachable
 from clearing.kit import metrics
 from clearing.kit.garbage import freeze_startup_objects
+from clearing.kit.signing.signer import SignerUnavailable
 from clearing.kit.wakeups.channels import Channel, Pause
 from clearing.pipeline.leadership import Leadership
 from clearing.runtime.preflight.refusal import CannotRun
@@ -114,7 +115,7 @@ def run(name: str, worker: Steps, leadership: Leadership, attention: Attention) 
         except CannotRun:
             leadership.release()
             raise
-        except (ChainError, ChainUnreachable, SQLAlchemyError) as error:
+        except (ChainError, ChainUnreachable, SignerUnavailable, SQLAlchemyError) as error:
             # A step commits or it does not; the next one starts from what is stored.
             failed = _longer(failed)
             log.warning("step failed, will try again", daemon=name, error=str(error), seconds=failed)

@@ -10,6 +10,7 @@ from clearing.chain.fees import FeesTooLow
 from clearing.chain.sender import CannotSend
 from clearing.kit.config import variable
 from clearing.kit.errors import ClearingError
+from clearing.kit.signing.signer import SignerUnavailable
 from clearing.oversight.reconciliation.rebuild import NotEmpty
 from clearing.oversight.reconciliation.service import CannotReconcile
 from clearing.runtime.preflight.database import reason
@@ -21,7 +22,15 @@ def explanation(error: Exception) -> str | None:
     if isinstance(error, ClearingError):
         return error.detail
     if isinstance(
-        error, CannotReconcile | NotEmpty | CannotSend | CannotCheck | FeesTooLow | ChainError | ChainUnreachable
+        error,
+        CannotReconcile
+        | NotEmpty
+        | CannotSend
+        | CannotCheck
+        | FeesTooLow
+        | SignerUnavailable
+        | ChainError
+        | ChainUnreachable,
     ):
         return str(error)
     if isinstance(error, CommandError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from console.keys.scopes import ABILITIES, SCOPES
+from console.asking import REASON_FOR_POWER, check_reason
+from console.keys.scopes import SCOPES
 from pages.forms import Choice, Choices, Flag, Form, LongText, Moment, Text
 from pages.translations import lazy
 
@@ -38,7 +39,12 @@ class NetworkKey(Form):
     """A key of the network's own."""
 
     name = _NAME
-    role = Choice(lazy("Whose it is"), options=ABILITIES, radio=True)
+    role = Choice(lazy("Whose it is"), radio=True)
     makes_keys = Flag(lazy("It may make other keys, and revoke them"), pointer="/scopes")
     expires_at = _EXPIRES_AT
     networks = _NETWORKS
+    reason = REASON_FOR_POWER
+
+    def check(self) -> None:
+        """There is a reason, if there has to be."""
+        check_reason(self, self.values["role"])

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
+from console.asking import NEEDS_APPROVAL, asked
 from console.keys.forms import MerchantKey, NetworkKey
 from console.keys.scopes import ABILITIES, ROLES, SCOPES
 from console.keys.view import Row, living_below, makers_of, state_of
@@ -18,6 +19,7 @@ from console.rights import MAKE_KEYS, may, require
 from console.visit import Visit, Visiting
 from pages.forms import Form
 from pages.paging import cursor_of, pager_of
+from pages.translations import Text
 from pages.translations import gettext as _
 from tongdui import ApiKey
 
@@ -43,18 +45,26 @@ async def keys(visit: Visiting) -> Response:
 @router.get("/new")
 async def ask_new(visit: Visiting) -> Response:
     """An empty key."""
-    return _new(visit, _form(visit)())
+    return _new(visit, MerchantKey() if visit.seat.merchant else NetworkKey(options={"role": _roles(visit)}))
 
 
 @router.post("/new")
 async def create(visit: Visiting) -> Response:
     """Makes a key, and shows its secret this once."""
-    form = await _form(visit).read(visit.request)
+    form = await _read(visit)
     if form.is_valid:
-        with refusals(form):
-            made = await visit.client.api_keys.create(**_wanted(form), idempotency_key=form.key)
-        if form.is_valid:
-            return visit.page("keys/secret.html", made=made, abilities=_abilities(made), crumbs=[(_("New key"), None)])
+        if isinstance(form, NetworkKey) and form.values["role"] in NEEDS_APPROVAL:
+            with refusals(form):
+                reason = form.values["reason"]
+                approval = await visit.client.api_keys.request(**_wanted(form), reason=reason, idempotency_key=form.key)
+            if form.is_valid:
+                return asked(visit, approval)
+        else:
+            with refusals(form):
+                made = await visit.client.api_keys.create(**_wanted(form), idempotency_key=form.key)
+            if form.is_valid:
+                crumbs = [(_("New key"), None)]
+                return visit.page("keys/secret.html", made=made, abilities=_abilities(made), crumbs=crumbs)
     return _new(visit, form)
 
 
@@ -76,8 +86,16 @@ async def revoke(visit: Visiting, key: str) -> Response:
     return await _revoke(visit, key, form)
 
 
-def _form(visit: Visit) -> type[MerchantKey] | type[NetworkKey]:
-    return MerchantKey if visit.seat.merchant else NetworkKey
+async def _read(visit: Visit) -> MerchantKey | NetworkKey:
+    if visit.seat.merchant:
+        return await MerchantKey.read(visit.request)
+    return await NetworkKey.read(visit.request, options={"role": _roles(visit)})
+
+
+def _roles(visit: Visit) -> dict[str, Text]:
+    """Of which roles the person may make keys, or ask for them."""
+    roles = ("operator", "auditor") if visit.seat.role == "operator" else ("treasury",)
+    return {role: ABILITIES[role] for role in roles}
 
 
 def _wanted(form: MerchantKey | NetworkKey) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pages.forms import Choice, Email, Form, Money, Text, Whole
+from console.asking import REASON
+from pages.forms import Choice, Email, Form, Text, Whole
 from pages.translations import LANGUAGES, lazy
 from pages.translations import gettext as _
 
@@ -16,7 +17,7 @@ _BYTES = 32
 
 
 class NewMerchant(Form):
-    """A legal entity, the key that signs for it, and how far below zero it may go."""
+    """A legal entity, and the key that signs for it. It begins without credit."""
 
     name = Text(
         lazy("Name"),
@@ -38,9 +39,6 @@ class NewMerchant(Form):
         longest=42,
         hint=lazy("Only for a key of its own: 0x and 40 digits, as the merchant's system shows it."),
     )
-    credit_limit_micros = Money(
-        lazy("Credit limit"), least=0, hint=lazy("How far below zero its position may go. It can be changed later.")
-    )
 
     def check(self) -> None:
         """A key of its own has an address, and a managed one has none."""
@@ -60,7 +58,6 @@ class NewMerchant(Form):
         own = self.values["keeper"] == "own"
         return {
             "name": self.values["name"],
-            "credit_limit_micros": self.values["credit_limit_micros"],
             "signer_address": self.values["signer_address"] if own else None,
             "managed_key": not own,
         }
@@ -88,12 +85,13 @@ class NewProgram(Form):
 
 
 class FirstAdmin(Form):
-    """Who administers the merchant from then on."""
+    """Who comes first at the merchant: a person, who administers it from then on, or a program, which gets its first API key."""
 
     ids = "f-admin-"
     email = Email(lazy("Email"))
     name = Text(lazy("Person's name"), required=False, longest=80)
     language = Choice(lazy("Language of the mail"), options=LANGUAGES, radio=True)
+    reason = REASON
 
 
 def check_name(form: Form) -> None:

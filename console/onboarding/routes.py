@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from console.asking import asked
 from console.invitations import mail_of
 from console.onboarding.forms import FirstAdmin, NewMerchant, NewProgram
 from console.onboarding.view import STATES, TONES, joining_of
@@ -36,7 +37,7 @@ async def merchants(visit: Visiting) -> Response:
 @router.get("/new")
 async def ask_new(visit: Visiting) -> Response:
     """The first step of joining."""
-    return _new(visit, NewMerchant({"keeper": "managed", "credit_limit_micros": 0}))
+    return _new(visit, NewMerchant({"keeper": "managed"}))
 
 
 @router.post("/new")
@@ -72,32 +73,16 @@ async def add_program(visit: Visiting, merchant: str) -> Response:
 
 @router.post("/{merchant}/invitations")
 async def invite(visit: Visiting, merchant: str) -> Response:
-    """Invites the first admin: by mail or, if the network sends none, with a link that is shown once."""
+    """Asks to invite whoever comes first: by mail or, if the network sends none, with a code that is shown once."""
     require(visit, OPERATE)
     form = await FirstAdmin.read(visit.request)
     if form.is_valid:
         with refusals(form):
-            made = await visit.client.invitations.create(
-                email=form.values["email"],
-                name=form.values["name"],
-                language=form.values["language"],
-                title="admin",
-                merchant=merchant,
-                idempotency_key=form.key,
+            made = await visit.client.invitations.request(
+                **form.values, title="admin", merchant=merchant, idempotency_key=form.key
             )
         if form.is_valid:
-            if made.link is None:
-                told = _("%(email)s is invited. The link comes by mail, unless it was shown to you before.")
-                return visit.redirect(f"/merchants/{merchant}", told % {"email": made.email})
-            found = await visit.client.merchants.get(merchant)
-            crumbs = [(found.name, f"/merchants/{merchant}"), (_("Invitation"), None)]
-            return visit.page(
-                "console/invited.html",
-                invitation=made,
-                subtitle=found.name,
-                onward=(f"/merchants/{merchant}", _("To the merchant")),
-                crumbs=crumbs,
-            )
+            return asked(visit, made)
     return await _one(visit, merchant, admin=form)
 
 
@@ -112,17 +97,17 @@ async def revoke(visit: Visiting, merchant: str, invitation: str) -> Response:
 
 async def _one(visit: Visit, merchant: str, **forms: Form) -> Response:
     found = await joining_of(visit, merchant)
-    asked = {"program": NewProgram(), "admin": FirstAdmin({"language": "zh"}), "revoking": Form(), **forms}
+    shown = {"program": NewProgram(), "admin": FirstAdmin({"language": "zh"}), "revoking": Form(), **forms}
     return visit.page(
         "onboarding/merchant.html",
-        status=max(form.status for form in asked.values()),
+        status=max(form.status for form in shown.values()),
         found=found,
         mail_of=mail_of,
         states=STATES,
         tones=TONES,
         may_act=may(visit, OPERATE),
         crumbs=[(found.merchant.name, None)],
-        **asked,
+        **shown,
     )
 
 

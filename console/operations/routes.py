@@ -7,9 +7,10 @@ import asyncio
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from console.approvals.view import waiting_for
 from console.merchants import merchant_names
 from console.problems import refusals
-from console.rights import OPERATE, may, require
+from console.rights import DECIDE, OPERATE, may, require
 from console.visit import Visit, Visiting
 from pages.clock import now
 from pages.formats import short
@@ -102,8 +103,11 @@ async def retry(visit: Visiting) -> Response:
 
 
 async def _operations(visit: Visit, form: Pause) -> Response:
-    at_work, batches, names = await asyncio.gather(
-        visit.client.operations.get(), visit.client.batches.list(page_size=_BATCHES).page(), merchant_names(visit)
+    at_work, batches, names, waiting = await asyncio.gather(
+        visit.client.operations.get(),
+        visit.client.batches.list(page_size=_BATCHES).page(),
+        merchant_names(visit),
+        waiting_for(visit),
     )
     return visit.page(
         "operations/operations.html",
@@ -114,6 +118,7 @@ async def _operations(visit: Visit, form: Pause) -> Response:
         seconds_since=lambda moment: max(0, int((now() - moment).total_seconds())),
         form=form,
         resuming=Form(),
+        waiting=waiting if may(visit, DECIDE) else 0,
         may_act=may(visit, OPERATE),
     )
 

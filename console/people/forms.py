@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from console.asking import REASON_FOR_POWER, check_reason
 from console.problem_texts import sentence_of
 from console.titles import MERCHANT_TITLES
 from pages.forms import Choice, Email, Form, Text
@@ -21,6 +22,16 @@ class Invite(Form):
     name = Text(lazy("Person's name"), required=False, longest=80)
     title = Choice(lazy("Title"), radio=True)
     language = Choice(lazy("Language of the mail"), options=LANGUAGES, radio=True)
+
+
+class InviteToNetwork(Invite):
+    """Somebody who is to work for the network."""
+
+    reason = REASON_FOR_POWER
+
+    def check(self) -> None:
+        """There is a reason, if there has to be."""
+        check_reason(self, self.values["title"])
 
 
 class ChangeTitle(Form):

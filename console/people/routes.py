@@ -9,9 +9,10 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from console.asking import NEEDS_APPROVAL, Asking, asked
 from console.invitations import mail_of
 from console.listing import first_that
-from console.people.forms import ChangeTitle, Invite, understood
+from console.people.forms import ChangeTitle, Invite, InviteToNetwork, understood
 from console.people.view import Place, place_of, somebody
 from console.problems import refusals
 from console.titles import TITLES
@@ -37,19 +38,27 @@ async def people(visit: Visiting) -> Response:
 async def ask_invite(visit: Visiting) -> Response:
     """Whom to invite."""
     place = await place_of(visit)
-    return _invite(visit, place, Invite({"language": presentation().language}, options={"title": place.titles}))
+    form = InviteToNetwork if place.is_network else Invite
+    return _invite(visit, place, form({"language": presentation().language}, options={"title": place.titles}))
 
 
 @router.post("/invite")
 async def invite(visit: Visiting) -> Response:
     """Invites somebody: by mail or, if the network sends none, with a link that is shown once."""
     place = await place_of(visit)
-    form = await Invite.read(visit.request, options={"title": place.titles})
+    form = await (InviteToNetwork if place.is_network else Invite).read(visit.request, options={"title": place.titles})
     if form.is_valid:
-        with refusals(form):
-            made = await visit.client.invitations.create(**form.values, idempotency_key=form.key)
-        if form.is_valid:
-            return _invited(visit, place, made)
+        if place.is_network and form.values["title"] in NEEDS_APPROVAL:
+            with refusals(form):
+                approval = await visit.client.invitations.request(**form.values, idempotency_key=form.key)
+            if form.is_valid:
+                return asked(visit, approval)
+        else:
+            values = {name: value for name, value in form.values.items() if name != "reason"}
+            with refusals(form):
+                made = await visit.client.invitations.create(**values, idempotency_key=form.key)
+            if form.is_valid:
+                return _invited(visit, place, made)
     return _invite(visit, place, form)
 
 
@@ -64,17 +73,20 @@ async def resend(visit: Visiting, invitation: str) -> Response:
         # It was accepted or taken back meanwhile, or this is sent for the second time: the new one stands in the list.
         return visit.redirect(place.address(), _("This invitation is open no more."), tone="warn")
     if form.is_valid:
-        with refusals(form):
-            made = await visit.client.invitations.create(
-                email=old.email,
-                name=old.name,
-                title=old.title,
-                language=old.language,
-                merchant=place.merchant,
-                idempotency_key=form.key,
-            )
-        if form.is_valid:
-            return _invited(visit, place, made)
+        again = {"email": old.email, "name": old.name, "title": old.title, "language": old.language}
+        if place.merchant is not None or old.title in NEEDS_APPROVAL:
+            reason = _("The invitation is sent again.")
+            with refusals(form):
+                approval = await visit.client.invitations.request(
+                    **again, merchant=place.merchant, reason=reason, idempotency_key=form.key
+                )
+            if form.is_valid:
+                return asked(visit, approval)
+        else:
+            with refusals(form):
+                made = await visit.client.invitations.create(**again, idempotency_key=form.key)
+            if form.is_valid:
+                return _invited(visit, place, made)
     return await _list(visit, place, form)
 
 
@@ -130,8 +142,24 @@ async def disable(visit: Visiting, seat: str) -> Response:
 
 @router.post("/{seat}/enable")
 async def enable(visit: Visiting, seat: str) -> Response:
-    """Lets somebody in again."""
+    """Lets somebody in again; of the network's own people, another person has to approve it."""
+    place = await place_of(visit)
+    if place.is_network and (await somebody(visit, place, seat)).seat.title in NEEDS_APPROVAL:
+        return await _ask_enabling(visit, place, seat)
     return await _done_to(visit, seat, _person, visit.client.staff.enable, _("%(name)s may sign in again."))
+
+
+async def _ask_enabling(visit: Visit, place: Place, seat: str) -> Response:
+    form = await Asking.read(visit.request)
+    found = await somebody(visit, place, seat)
+    if form.is_valid:
+        with refusals(form), understood(form):
+            approval = await visit.client.staff.request_enabling(
+                found.person, reason=form.values["reason"], idempotency_key=form.key
+            )
+        if form.is_valid:
+            return asked(visit, approval)
+    return _one(visit, place, found, asking=form)
 
 
 @router.post("/{seat}/sign-out")
@@ -186,16 +214,17 @@ async def _list(visit: Visit, place: Place, form: Form) -> Response:
 
 
 def _one(visit: Visit, place: Place, found: StaffMember, **forms: Form) -> Response:
-    asked = {"change": ChangeTitle({"title": found.seat.title}), "general": Form(), **forms}
+    shown = {"change": ChangeTitle({"title": found.seat.title}), "general": Form(), "asking": Asking(), **forms}
     return visit.page(
         "people/person.html",
-        status=max(form.status for form in asked.values()),
+        status=max(form.status for form in shown.values()),
         place=place,
         found=found,
+        needs_approval=place.is_network and found.seat.title in NEEDS_APPROVAL,
         titles=TITLES,
         is_oneself=found.person.id == visit.person.id,
         crumbs=[*_way(place), (found.person.name, None)],
-        **asked,
+        **shown,
     )
 
 

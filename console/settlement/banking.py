@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -24,7 +23,17 @@ from console.merchants import all_merchants, all_programs, merchant_names
 from console.problem_texts import sentence_of
 from console.rights import BOOK, require
 from console.settlement.forms import COLUMNS, Upload, usual_columns
-from console.settlement.matching import Booked, Match, Party, Standing, by_reference, days_of, match, missing_from
+from console.settlement.matching import (
+    REQUESTED,
+    Booked,
+    Match,
+    Party,
+    Standing,
+    by_reference,
+    days_of,
+    match,
+    missing_from,
+)
 from console.settlement.standings import PROBLEMS, STANDING_TONES, STANDINGS, place_in_words, refusal_of
 from console.settlement.view import KINDS, Kind
 from console.settlement.words import amount_in_words
@@ -34,7 +43,7 @@ from pages.formats import listed
 from pages.forms import MAX_SAFE, Form
 from pages.presentation import presentation
 from pages.translations import gettext as _
-from tongdui import APIConnectionError, APIError, AsyncClient, BankMovement, IdempotencyInFlightError
+from tongdui import APIConnectionError, APIError, Approval, AsyncClient, BankMovement, IdempotencyInFlightError
 from tongdui.bank import BankFile, BankFileError, BankLine, Columns, is_statement, read_file
 
 NEAR = timedelta(days=7)
@@ -42,8 +51,6 @@ NEAR = timedelta(days=7)
 _MOST_LINES = 10_000
 _REFERENCES_AT_ONCE = 100
 _AT_ONCE = 8
-_PATIENCE = 10.0
-"""Seconds to wait for the chain to book what merchants pay in, if they are paid out in the same file."""
 _SHOWN = 400
 """Lines of one page: each has up to two fields, and a form at most a thousand."""
 
@@ -146,21 +153,16 @@ async def review(visit: Visiting) -> Response:
 
 
 async def book(visit: Visiting) -> Response:
-    """Books the lines, each once, and says what became of each. What a merchant pays in comes before what it is paid out."""
+    """Asks to book the lines, each once, and says what became of each. What came in comes before what went out."""
     require(visit, BOOK)
     form = await Form.read(visit.request)
     lines = await _sent_lines(visit.request)
     names = await merchant_names(visit)
     gate = asyncio.Semaphore(_AT_ONCE)
-    paid = {line.merchant for line in lines if line.kind == "withdrawal"}
     found: dict[int, Outcome] = {}
     for kind in KINDS.values():
         some = {number: line for number, line in enumerate(lines) if line.kind == kind}
-        until = time.monotonic() + _PATIENCE if kind == "deposit" else 0.0
-        booking = (
-            book_line(visit.client, line, form.key, gate, until if line.merchant in paid else 0.0)
-            for line in some.values()
-        )
+        booking = (book_line(visit.client, line, form.key, gate) for line in some.values())
         found |= zip(some, await asyncio.gather(*booking), strict=True)
     outcomes = [found[number] for number in sorted(found)]
     return visit.page(
@@ -179,22 +181,17 @@ _UNKNOWN = "?"
 _NONE = Columns(day="", reference="")
 
 
-async def book_line(
-    client: AsyncClient, line: ChosenLine, key: str, gate: asyncio.Semaphore, until: float = 0.0
-) -> Outcome:
-    """Books one line. Its key follows from the form's and from the reference, so sent again it is the same request.
-
-    Waits for the chain, but not past the moment `until` of the monotonic clock.
-    """
+async def book_line(client: AsyncClient, line: ChosenLine, key: str, gate: asyncio.Semaphore) -> Outcome:
+    """Asks to book one line. Its key follows from the form's and from the reference, so sent again it is the same request."""
     mark = hashlib.sha256(f"{line.kind} {line.reference}".encode()).hexdigest()[:32]
     async with gate:
         try:
-            made: BankMovement = await resource_of(client, line.kind).create(
+            made: Approval = await resource_of(client, line.kind).create(
                 merchant=line.merchant,
                 micros=line.micros,
                 bank_reference=line.reference,
+                reason=_("It is in the bank's file."),
                 idempotency_key=f"{key}:{mark}",
-                wait=max(until - time.monotonic(), 0.0) or None,
             )
         except (APIConnectionError, IdempotencyInFlightError):
             return Outcome(line, is_open=True)
@@ -275,7 +272,25 @@ async def _by_reference(client: AsyncClient, lines: Sequence[BankLine]) -> dict[
 
     parts = [references[at : at + _REFERENCES_AT_ONCE] for at in range(0, len(references), _REFERENCES_AT_ONCE)]
     answers = await asyncio.gather(*(ask(kind, some) for some in parts for kind in KINDS.values()))
-    return by_reference(one for answer in answers for one in answer)
+    asked = await _asked(client)
+    return by_reference([*asked, *(one for answer in answers for one in answer)])
+
+
+async def _asked(client: AsyncClient) -> list[Booked]:
+    """What somebody has asked to book, and nobody has decided."""
+    return [
+        Booked(
+            one.id,
+            kind,
+            str(one.merchant),
+            int(one.change["micros"]),
+            str(one.change["bank_reference"]),
+            REQUESTED,
+            one.created_at.astimezone(presentation().zone).date(),
+        )
+        for kind in KINDS.values()
+        async for one in client.approvals.list(state=REQUESTED, kind=kind, page_size=200)
+    ]
 
 
 async def _near(client: AsyncClient, first: date, last: date) -> list[Booked]:

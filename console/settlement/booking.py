@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi.responses import Response
 
+from console.asking import asked
 from console.confirming import confirmed
 from console.merchants import merchant_names
 from console.rights import BOOK, require
@@ -12,7 +13,7 @@ from console.settlement.forms import Booking
 from console.settlement.words import amount_in_words
 from console.visit import Visit, Visiting
 from pages.translations import gettext as _
-from tongdui import BankMovement
+from tongdui import Approval
 
 
 async def new_booking(visit: Visiting, movements: str, merchant: str = "") -> Response:
@@ -32,12 +33,12 @@ async def book(visit: Visiting, movements: str) -> Response:
     async def check(form: Booking) -> str:
         return amount_in_words(form.values["micros"])
 
-    async def act(form: Booking) -> BankMovement:
-        made: BankMovement = await resource_of(visit.client, kind).create(**form.values, idempotency_key=form.key)
+    async def act(form: Booking) -> Approval:
+        made: Approval = await resource_of(visit.client, kind).create(**form.values, idempotency_key=form.key)
         return made
 
-    def tell(made: BankMovement) -> Response:
-        return visit.redirect(f"/settlement/{movements}/{made.id}", _("It is booked, and on its way to the chain."))
+    def tell(made: Approval) -> Response:
+        return asked(visit, made)
 
     answer = await confirmed(form, check, act, tell)
     return answer if isinstance(answer, Response) else _page(visit, movements, form, dict(options), answer)

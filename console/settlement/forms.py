@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from console.asking import REASON
 from pages.forms import Choice, Day, File, Form, Money, Text
 from pages.translations import gettext as _
 from pages.translations import lazy
@@ -15,12 +16,14 @@ class Booking(Form):
     bank_reference = Text(
         lazy("Reference of the bank"), longest=140, hint=lazy("As the bank's statement has it. It can be booked once.")
     )
+    reason = REASON
 
 
 class CreditLimit(Form):
     """How far below zero a position may go."""
 
     credit_limit_micros = Money(lazy("Credit limit"), least=0, hint=lazy("How far below zero the position may go."))
+    reason = REASON
 
 
 _COLUMN = lazy("The name of the column in the head of the table.")

@@ -24,6 +24,8 @@ class Standing(StrEnum):
     """The same amount of the same merchant is booked on a near day, under another reference."""
     FAILED = "failed"
     """It was booked, and the chain refused it: it can be booked again."""
+    REQUESTED = "requested"
+    """Somebody has asked to book it, and another person has to approve that."""
     BOOKED = "booked"
     DIFFERS = "differs"
     """Its reference is booked, with another amount, merchant or direction."""
@@ -39,9 +41,13 @@ _BEGINNING = 2
 BOOKABLE = (Standing.NEW, Standing.UNKNOWN_MERCHANT, Standing.LIKELY_BOOKED, Standing.FAILED)
 
 
+REQUESTED = "requested"
+"""The state of what somebody has asked to book, and nobody has decided."""
+
+
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """A deposit or withdrawal of the network."""
+    """A deposit or withdrawal of the network, or one that waits for approval."""
 
     id: str
     kind: Kind
@@ -51,6 +57,11 @@ class Booked:
     state: str
     day: date
     """Of the network, on which it was booked."""
+
+    @property
+    def path(self) -> str:
+        """Its address."""
+        return f"/approvals/{self.id}" if self.state == REQUESTED else f"/settlement/{self.kind}s/{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +199,16 @@ def _matched(line: BankLine, merchant: str | None, by_reference: Mapping[str, Bo
         same = (booked.kind, booked.micros) == (line.kind, line.micros) and merchant in (None, booked.merchant)
         if not same:
             return Match(line, Standing.DIFFERS, merchant, booked)
-        return Match(line, Standing.FAILED if booked.state == "failed" else Standing.BOOKED, booked.merchant, booked)
+        return Match(line, _STANDINGS.get(booked.state, Standing.BOOKED), booked.merchant, booked)
     if merchant is None:
         return Match(line, Standing.UNKNOWN_MERCHANT)
     alike = loose.get((line.kind, merchant, line.micros))
     if alike:
         return Match(line, Standing.LIKELY_BOOKED, merchant, alike.popleft())  # it explains one line, not two
     return Match(line, Standing.NEW, merchant)
+
+
+_STANDINGS = {"failed": Standing.FAILED, REQUESTED: Standing.REQUESTED}
 
 
 def _under(line: BankLine, by_reference: Mapping[str, Booked]) -> Booked | None:

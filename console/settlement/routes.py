@@ -9,12 +9,14 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from console.approvals.view import waiting_for
+from console.asking import asked
 from console.events import events_of
 from console.liquidity import liquidity_of
 from console.listing import found_of
 from console.merchants import merchant_names
 from console.problems import refusals
-from console.rights import OPERATE, SEE_ALL_MONEY, may, require
+from console.rights import DECIDE, OPERATE, SEE_ALL_MONEY, may, require
 from console.settlement import banking
 from console.settlement.booking import book, new_booking
 from console.settlement.forms import CreditLimit
@@ -41,13 +43,16 @@ async def overview(visit: Visiting) -> Response:
     """A merchant's own money; for the network's people, everybody's."""
     if visit.seat.merchant is not None:
         return await _merchant(visit, visit.merchant)
-    page, names = await asyncio.gather(
-        visit.client.positions.list(page_size=_PAGE).page(cursor_of(visit.request)), merchant_names(visit)
+    page, names, waiting = await asyncio.gather(
+        visit.client.positions.list(page_size=_PAGE).page(cursor_of(visit.request)),
+        merchant_names(visit),
+        waiting_for(visit),
     )
     return visit.page(
         "settlement/positions.html",
         rows=[(one, names.get(one.merchant, one.merchant), liquidity_of(one).tone) for one in page.data],
         pager=pager_of(visit.request, page.next_cursor),
+        waiting=waiting if may(visit, DECIDE) else 0,
     )
 
 
@@ -60,16 +65,17 @@ async def one_merchant(visit: Visiting, merchant: str) -> Response:
 
 @router.post("/merchants/{merchant}/credit-limit")
 async def set_credit_limit(visit: Visiting, merchant: str) -> Response:
-    """Asks the chain for another credit limit."""
+    """Asks for another credit limit."""
     require(visit, OPERATE)
     form = await CreditLimit.read(visit.request)
     if form.is_valid:
         with refusals(form):
-            micros = form.values["credit_limit_micros"]
-            await visit.client.merchants.set_credit_limit(merchant, micros, idempotency_key=form.key)
+            micros, reason = form.values["credit_limit_micros"], form.values["reason"]
+            made = await visit.client.merchants.set_credit_limit(
+                merchant, micros, reason=reason, idempotency_key=form.key
+            )
         if form.is_valid:
-            told = _("The new credit limit is on its way to the chain.")
-            return visit.redirect(f"/settlement/merchants/{merchant}", told)
+            return asked(visit, made)
     return await _merchant(visit, merchant, form)
 
 

@@ -45,6 +45,29 @@ class JoinAgain(Form):
     one_time_code = code_field()
 
 
+_CODE = Text(
+    lazy("Code of the invitation"), longest=60, hint=lazy("Another person of the network has given it to you.")
+)
+
+
+class JoinWithCode(Join):
+    """The same with the other half of an invitation, where no mail has brought its link."""
+
+    code = _CODE
+
+
+class JoinAgainWithCode(JoinAgain):
+    """The same."""
+
+    code = _CODE
+
+
+def _form_of(offer: InvitationOffer) -> type[Form]:
+    if offer.needs_code:
+        return JoinAgainWithCode if offer.is_known else JoinWithCode
+    return JoinAgain if offer.is_known else Join
+
+
 class Forgotten(Form):
     """Whose password is forgotten."""
 
@@ -56,8 +79,8 @@ async def show_invitation(guest: Anybody) -> Response:
     """Shows what the person is offered."""
     token = guest.request.query_params.get("token", "")
     offer = await guest.parts.client(None).invitations.look_up(token)
-    form = JoinAgain({"token": token}) if offer.is_known else Join({"token": token, "name": offer.name})
-    return _invited(guest, offer, form)
+    begun = {"token": token} if offer.is_known else {"token": token, "name": offer.name}
+    return _invited(guest, offer, _form_of(offer)(begun))
 
 
 @router.post("/invitation")
@@ -66,13 +89,14 @@ async def accept_invitation(guest: Anybody) -> Response:
     client, request = guest.parts.client(None), guest.request
     sent = (await request.form()).get("token")
     offer = await client.invitations.look_up(sent if isinstance(sent, str) else "")
-    form = await (JoinAgain if offer.is_known else Join).read(request)
+    form = await _form_of(offer).read(request)
     if form.is_valid:
         try:
             with refusals(form):
                 session = await client.invitations.accept(
                     form.values["token"],
                     password=form.values["password"],
+                    code=form.values.get("code"),
                     name=None if offer.is_known else form.values["name"],
                     language=None if offer.is_known else offer.language,
                     **(codes_of(form.values["one_time_code"]) if offer.is_known else {}),

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from tongdui import Client, LocalSigner, yuan
+from tongdui import Client, LocalSigner, Merchant, yuan
 
 HOME = Path(os.environ.get("TONGDUI_HOME", ".tongdui"))
 URL = os.environ.get("TONGDUI_URL", "http://127.0.0.1:8080")
@@ -41,15 +41,22 @@ def main() -> None:
 
 
 def join(operator: Client, treasury: Client, name: str, directory: Path) -> Client:
-    """What operator and treasury do for a merchant that joins. The merchant's key never leaves its own machine."""
+    """What operator and treasury do for a merchant that joins. What brings money or access, one of the two asks for, and the other
+    one approves. The merchant's key never leaves its own machine."""
     title, program = MERCHANTS[name]
     signer = LocalSigner.generate()
     keystore = signer.save_keystore(directory / f"{name}.json", PASSWORD)
     merchant = operator.merchants.create(name=title, signer_address=signer.address, wait=30)
     if program is not None:
         operator.programs.create(merchant=merchant, code=program, name=f"{title} points", wait=30)
-    treasury.deposits.create(merchant=merchant, micros=yuan(1_000), bank_reference=f"deposit of {name}", wait=30)
-    api_key = operator.api_keys.create(merchant=merchant, scopes=SCOPES).secret
+    deposit = treasury.deposits.create(
+        merchant=merchant,
+        micros=yuan(1_000),
+        bank_reference=f"deposit of {name}",
+        reason="line 14 of the bank's statement",
+    )
+    operator.approvals.approve(deposit, wait=30)
+    api_key = first_key(operator, treasury, merchant)
     variables = {
         "TONGDUI_URL": URL,
         "TONGDUI_API_KEY": api_key,
@@ -61,6 +68,16 @@ def join(operator: Client, treasury: Client, name: str, directory: Path) -> Clie
     lines = (f"export {variable}='{value}'\n" for variable, value in variables.items())
     (directory / f"{name}.env").write_text("".join(lines))
     return Client(URL, api_key, signer=signer, rpc_url=RPC_URL)
+
+
+def first_key(operator: Client, treasury: Client, merchant: Merchant) -> str:
+    """The operator hands over a code, the treasury a link, so neither can come in as the merchant; the merchant redeems both."""
+    email = f"{merchant.id}@merchants.example"
+    asked = operator.invitations.request(email=email, title="admin", merchant=merchant, reason="signed our contract")
+    link = treasury.approvals.approve(asked).link
+    assert link is not None, "this network sends mails"
+    with Client(URL) as client:
+        return str(client.invitations.redeem(link, code=asked.code, scopes=SCOPES).secret)
 
 
 def agree(clients: dict[str, Client]) -> None:

@@ -41,8 +41,11 @@ MOVEMENTS: Mapping[str, dict[str, Any]] = {
 _TOKEN = f"{{}}_{EXAMPLE_ULID}_" + "5f" * 32
 
 BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
-    ("POST", "/v1/merchants"): {"name": "Blue Wash", "managed_key": True, "credit_limit_micros": 1_000_000_000},
-    ("POST", "/v1/merchants/{merchant}/credit_limit"): {"credit_limit_micros": 2_000_000_000_000},
+    ("POST", "/v1/merchants"): {"name": "Blue Wash", "managed_key": True},
+    ("POST", "/v1/merchants/{merchant}/credit_limit"): {
+        "credit_limit_micros": 2_000_000_000_000,
+        "reason": "the bank guarantee of 20 November covers it",
+    },
     ("POST", "/v1/programs"): {
         "merchant": MERCHANT,
         "code": "WASH",
@@ -103,8 +106,19 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
         "reference": "pump-3",
     },
     ("POST", "/v1/holds/{hold}/capture"): {"kind": "redeem", "points": 425, "reference": "sale-3001"},
-    ("POST", "/v1/deposits"): {"merchant": MERCHANT, "micros": 500_000_000, "bank_reference": "BANK-2026-1001"},
-    ("POST", "/v1/withdrawals"): {"merchant": MERCHANT, "micros": 1_000_000, "bank_reference": "BANK-2026-1002"},
+    ("POST", "/v1/deposits"): {
+        "merchant": MERCHANT,
+        "micros": 500_000_000,
+        "bank_reference": "BANK-2026-1001",
+        "reason": "bank statement of 26 November, line 14",
+    },
+    ("POST", "/v1/withdrawals"): {
+        "merchant": MERCHANT,
+        "micros": 1_000_000,
+        "bank_reference": "BANK-2026-1002",
+        "reason": "the merchant's letter of 25 November",
+    },
+    ("POST", "/v1/approvals/{approval}/decline"): {"reason": "line 14 of the statement has another amount"},
     ("POST", "/v1/webhook_endpoints"): {
         "url": "https://partner.example/tongdui",
         "types": ["order.*", "hold.expired"],
@@ -133,6 +147,13 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
         "name": "Wang Wei",
         "password": "four-random-words-help",
     },
+    ("POST", "/v1/invitations/redeem"): {
+        "token": _TOKEN.format("tdi"),
+        "code": "mfrggz-dfmztw-q2lknn-wg23tp",
+        "scopes": ["issue", "redeem", "members", "read"],
+        "name": "the till's server",
+    },
+    ("POST", "/v1/staff/{person}/enable"): {"reason": "back from leave"},
     ("POST", "/v1/password_resets"): {"email": "li@partner.example"},
     ("POST", "/v1/password_resets/perform"): {
         "token": _TOKEN.format("tdr"),
@@ -161,5 +182,6 @@ PATHS: Mapping[str, str] = {
     "seat": f"sea_{EXAMPLE_ULID}",
     "person": f"stf_{EXAMPLE_ULID}",
     "invitation": f"inv_{EXAMPLE_ULID}",
+    "approval": f"apr_{EXAMPLE_ULID}",
 }
 """An id for each parameter of a path, by its name."""

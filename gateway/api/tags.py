@@ -28,6 +28,7 @@ TAGS: Mapping[str, str] = {
     "sessions": "People who sign in: their sessions, seats, passwords and second factors.",
     "staff": "The people of a merchant, or of the network itself, and invitations.",
     "api keys": "Keys to this gateway, with a role and scopes.",
+    "approvals": "What needs two persons: one asks, and another one approves or declines.",
     "operations": "The network at work, for whoever operates it.",
 }
 """What each group is about."""

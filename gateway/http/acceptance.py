@@ -88,7 +88,9 @@ class Applicant:
 def order_service(call: Call) -> OrderService:
     """The service in this call's transaction."""
     gateway = call.gateway
-    return OrderService(call.session, network=gateway.network, keyring=gateway.keyring, settings=gateway.settings)
+    return OrderService(
+        call.session, network=gateway.network, keyring=gateway.keyrings.managed_keys, settings=gateway.settings
+    )
 
 
 def run_alone(call: Call, submitted: Submitted[Any]) -> Response:

@@ -98,8 +98,11 @@ _MOVERS = _merchant(*(Scope(kind.label) for kind in Kind))
 _HOLDERS = _merchant(*(kind.scope for kind in KINDS if kind.can_capture))
 """Keys that may turn a hold into some kind of movement. For a capture, the key also needs the scope of that kind."""
 _SUBSCRIBERS = _merchant(Scope.WEBHOOKS)
-_KEY_MAKERS = Rule(frozenset({Role.OPERATOR, Role.MERCHANT}), frozenset({Scope.KEYS}))
-_KEY_READERS = Rule(frozenset({Role.MERCHANT, Role.OPERATOR, Role.AUDITOR}), frozenset({Scope.READ, Scope.KEYS}))
+_KEY_MAKERS = Rule(frozenset({Role.OPERATOR, Role.TREASURY, Role.MERCHANT}), frozenset({Scope.KEYS}))
+_KEY_READERS = Rule(frozenset(Role), frozenset({Scope.READ, Scope.KEYS}))
+_CHECKERS = _only(Role.OPERATOR, Role.TREASURY)
+"""Whoever may be the second person; that it is another one than the first, the service sees to."""
+_CHECKERS_AND_AUDITORS = _only(Role.OPERATOR, Role.TREASURY, Role.AUDITOR)
 _ONESELF = Rule(frozenset(Role), people_of=frozenset(Role), of_oneself=True)
 """A person, for its own affairs, whatever its seat."""
 _STAFF_KEEPERS = Rule(frozenset({Role.OPERATOR, Role.MERCHANT}), for_admins=True, people_of=frozenset({Role.MERCHANT}))
@@ -184,6 +187,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("DELETE", "/v1/invitations/{invitation}"): _STAFF_KEEPERS,
     ("POST", "/v1/invitations/lookup"): _OPEN,
     ("POST", "/v1/invitations/accept"): _OPEN,
+    ("POST", "/v1/invitations/redeem"): _OPEN,
     ("POST", "/v1/password_resets"): _OPEN,
     ("POST", "/v1/password_resets/perform"): _OPEN,
     # Orders, and their movements: three routes for each kind
@@ -237,6 +241,12 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/v1/webhook_endpoints/{endpoint}/replay"): _SUBSCRIBERS,
     ("GET", "/v1/webhook_endpoints/{endpoint}/deliveries"): _READERS,
     ("GET", "/v1/webhook_endpoints/{endpoint}/deliveries/{event}"): _READERS,
+    # What needs a second person
+    ("GET", "/v1/approvals"): _CHECKERS_AND_AUDITORS,
+    ("GET", "/v1/approvals/{approval}"): _CHECKERS_AND_AUDITORS,
+    ("POST", "/v1/approvals/{approval}/approve"): _CHECKERS,
+    ("POST", "/v1/approvals/{approval}/decline"): _CHECKERS,
+    ("POST", "/v1/approvals/{approval}/withdraw"): _CHECKERS,
     # What the operator does
     ("GET", "/v1/audit_log"): _OVERSEERS,
     ("GET", "/v1/operations"): _OVERSEERS,

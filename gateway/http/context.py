@@ -19,7 +19,7 @@ from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.rollbacks import repeated
-from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.keyrings import Keyrings
 from clearing.kit.viewer import Viewer
 from clearing.oversight.health.service import Health
 from clearing.oversight.progress.service import ProgressService
@@ -50,7 +50,7 @@ class Gateway:
     settings: Settings
     database: Database
     network: NetworkIdentity
-    keyring: Keyring
+    keyrings: Keyrings
     oidc: OidcProvider
     health: SharedAnswer[Health]
     """How every part of the network is."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from types import UnionType
-from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from clearing.ordering.orders.events import Accepted
 from clearing.ordering.orders.requests import Authorization, InstructionRequest
@@ -56,10 +58,17 @@ def view_type(route: Any) -> Any:
     """The view that a route's function promises, or the views, one of which it returns: `V` where it returns `V`, `Answer[V]`,
     `Started[V]` or `Submitted[V]`."""
     promised = get_type_hints(route, include_extras=True)["return"]
-    view = get_args(promised)[0] if get_origin(promised) in (Answer, Started, Submitted) else promised
-    views = get_args(view) if get_origin(view) is UnionType else (view,)
+    views = list(dict.fromkeys(view for one in _each(promised) for view in _each(_shown(one))))
     if not all(isinstance(each, type) and issubclass(each, View) for each in views):
         raise TypeError(
             f"{route.__module__}.{route.__qualname__} must return a view, Answer[...], Started[...] or Submitted[...]"
         )
-    return view
+    return reduce(or_, views)
+
+
+def _each(promised: Any) -> tuple[Any, ...]:
+    return get_args(promised) if get_origin(promised) in (UnionType, Union) else (promised,)
+
+
+def _shown(promised: Any) -> Any:
+    return get_args(promised)[0] if get_origin(promised) in (Answer, Started, Submitted) else promised

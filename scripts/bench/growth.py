@@ -21,12 +21,12 @@ from typing import Any, NamedTuple
 import httpx
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from pydantic import SecretStr
 from sqlalchemy import Connection
 
 from clearing.kit.config import RATE_LIMITS, Settings
 from clearing.kit.database import Database
 from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.keyrings import Keyrings
 from clearing.parties.merchants.models import SignerKey
 from gateway.app import create_app
 from scripts.bench.console import addresses, console_of, look
@@ -106,7 +106,9 @@ def measured(size: Size) -> dict[str, Cost]:
             url = name.removeprefix("POST ")
             found[name] = site.cost_of(partial(site.send, "POST", url, "giant", body))
         found |= _pages(site, size)
-        for name, milliseconds in round_figures(site.database, site.settings, Keyring(_PASSWORD), size):
+        for name, milliseconds in round_figures(
+            site.database, site.settings, Keyrings.of(site.settings).managed_keys, size
+        ):
             found[name] = Cost(milliseconds, None)
     return found
 
@@ -138,7 +140,7 @@ def open_site(database: Database, directory: Path) -> Iterator[Site]:
             "rpc_url": "http://127.0.0.1:9",
             "contract": "0x" + "c0" * 20,
             "keystore_dir": directory,
-            "keystore_password": SecretStr(_PASSWORD),
+            "managed_keys_password": _PASSWORD,
             **dict.fromkeys(RATE_LIMITS, 0),
         }
     )

@@ -14,7 +14,7 @@ from clearing.kit.config import RATE_LIMITS, variable
 from clearing.runtime.embedded.network import EmbeddedNetwork
 from scripts.bench.measuring import cpu_seconds, memory_bytes
 from scripts.dev.services import Postgres, postgres
-from tongdui import Agreement, Client, Issue, LocalSigner, Member, Merchant, Program
+from tongdui import Agreement, Client, Issue, LocalSigner, Member, Merchant, Program, testing
 
 ORDER = 400
 """Exchanges in an order of the bulk path: the gateway takes no more, because more might not fit into one transaction."""
@@ -110,21 +110,18 @@ def partners(workers: int = 1) -> Iterator[Partners]:
 
 def _owner(network: EmbeddedNetwork, code: str, signer: LocalSigner | None) -> Owner:
     """Registers a merchant with a program and money."""
-    operator = Client(network.url, network.api_keys["operator"])
-    merchant = operator.merchants.create(
-        name=code.lower(),
-        signer_address=signer.address if signer else None,
-        managed_key=signer is None,
-        credit_limit_micros=10**15,
-        wait=30,
-    )
-    program = operator.programs.create(merchant=merchant.id, code=code, name=code, wait=30)
-    secret = operator.api_keys.create(role="merchant", merchant=merchant.id, scopes=_SCOPES).secret
-    assert secret is not None
-    operator.close()
-    treasury = Client(network.url, network.api_keys["treasury"])
-    treasury.deposits.create(merchant=merchant.id, micros=10**15, bank_reference=f"opening-{code}")
-    treasury.close()
+    operator, treasury = (Client(network.url, network.api_keys[role]) for role in ("operator", "treasury"))
+    with operator, treasury:
+        merchant = operator.merchants.create(
+            name=code.lower(),
+            signer_address=signer.address if signer else None,
+            managed_key=signer is None,
+            wait=30,
+        )
+        program = operator.programs.create(merchant=merchant.id, code=code, name=code, wait=30)
+        testing.lend(operator, treasury, merchant, 10**15)
+        testing.deposit(treasury, operator, merchant, 10**15, f"opening-{code}")
+        secret = testing.first_key(operator, treasury, merchant, _SCOPES)
     return Owner(merchant, program, Client(network.url, secret, signer=signer), secret, signer)
 
 

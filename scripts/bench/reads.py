@@ -180,6 +180,7 @@ def _values(database: Database, size: Size) -> dict[str, Sequence[str]]:
         "endpoint": [ENDPOINT],
         "statement": [identifier("stm", 40)],
         "merge": [identifier("mrg", 15)],
+        "approval": [identifier("apr", 1)],
         "leaf": [hex_of(leaf)],
         "code": [identifier("mcd", 1)],
         "deposits movement": [identifier("dep", 40)],
@@ -187,6 +188,8 @@ def _values(database: Database, size: Size) -> dict[str, Sequence[str]]:
         # Filters
         "kind": ["exchange", "reverse"],
         "agreements kind": ["exchange", "acceptance"],
+        "approvals kind": ["deposit", "api_key"],
+        "approvals state": ["approved", "requested", "expired"],
         "direction": ["out", "in"],
         "counterparty": [identifier("mer", PARTNER), identifier("mer", GIANT), identifier("mer", NOBODY)],
         "state": ["settled", "submitted", "rejected", "expired", "cancelled"],
@@ -249,6 +252,7 @@ def _values(database: Database, size: Size) -> dict[str, Sequence[str]]:
         "quarantined_events cursor": ["2_0"],
         "events cursor": [identifier("evt", 100)],
         "api_keys cursor": [identifier("key", 1)],
+        "approvals cursor": [identifier("apr", 1)],
         "staff cursor": [identifier("sea", 1)],
         "invitations cursor": [identifier("inv", 1)],
     }

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
-from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.managed_keys import ManagedKeys
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.journal.models import Entry
 from clearing.ordering.expiry.rounds import ExpiryRound
@@ -30,7 +30,9 @@ DUE = 1_000
 """Accounts. The small network has some thousands that may be among them."""
 
 
-def round_figures(database: Database, settings: Settings, keyring: Keyring, size: Size) -> Iterator[tuple[str, float]]:
+def round_figures(
+    database: Database, settings: Settings, keyring: ManagedKeys, size: Size
+) -> Iterator[tuple[str, float]]:
     """Each figure with its milliseconds, at this size."""
     yield f"reconciliation of {NEW_BATCHES * ORDER} new entries", _reconciliation(database, settings, size)
     yield "expiry round, for each account that is due", _expiry(database, settings, keyring) / DUE
@@ -53,7 +55,7 @@ def _reconciliation(database: Database, settings: Settings, size: Size) -> float
     return min(times) * 1_000
 
 
-def _expiry(database: Database, settings: Settings, keyring: Keyring) -> float:
+def _expiry(database: Database, settings: Settings, keyring: ManagedKeys) -> float:
     today = NetworkIdentity.of(settings).day_at(database.clock.unix())
     with database.session.begin() as session:
         addresses = _let_expire(session, today)

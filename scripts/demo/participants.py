@@ -18,6 +18,7 @@ from tongdui import (
     PendingError,
     Program,
     UnavailableError,
+    testing,
     yuan,
 )
 
@@ -124,7 +125,8 @@ class Participants:
         return 2 * len(PROFILES) + len(AGREEMENT_PLANS)
 
     def onboard(self, done: Callable[[str], None]) -> None:
-        """The operator registers the merchants, the merchants sign their agreements, the treasury books the deposits."""
+        """The operator registers and invites the merchants, they sign their agreements, the treasury books the deposits. What
+        brings money or access, one of the two asks for, and the other one approves."""
         for profile in PROFILES:
             self.parties[profile.code] = self._register(profile)
             done(profile.merchant)
@@ -137,10 +139,8 @@ class Participants:
             done(f"deposit of {party.code}")
 
     def deposit(self, code: str, micros: int, bank_reference: str) -> None:
-        """Has the treasury book a deposit that arrived at the bank."""
-        booked = self.treasury.deposits.create(
-            merchant=self[code].merchant, micros=micros, bank_reference=bank_reference, wait=WAIT
-        )
+        """Has the treasury ask to book a deposit that arrived at the bank, and the operator approve it."""
+        booked = testing.deposit(self.treasury, self.operator, self[code].merchant, micros, bank_reference)
         if booked.state != "posted":
             raise PendingError(f"the deposit of {code} is {booked.state}")
 
@@ -158,9 +158,10 @@ class Participants:
         merchant = self.operator.merchants.create(
             name=profile.merchant,
             signer_address=signer.address,
-            credit_limit_micros=yuan(profile.credit),
             wait=WAIT,
         )
+        if yuan(profile.credit):
+            testing.lend(self.operator, self.treasury, merchant, yuan(profile.credit))
         program = self.operator.programs.create(
             merchant=merchant,
             code=profile.code,
@@ -168,7 +169,7 @@ class Participants:
             default_lifetime_days=profile.lifetime_days,
             wait=WAIT,
         )
-        key = str(self.operator.api_keys.create(merchant=merchant, scopes=SCOPES).secret)
+        key = testing.first_key(self.operator, self.treasury, merchant, SCOPES)
         return Party(profile, signer, key, merchant, self._client(key, signer), program)
 
     def _agree(self, plan: AgreementPlan) -> Agreement:

@@ -6,8 +6,6 @@ import json
 import sys
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from clearing.kit.config import Settings
 from gateway.app import create_app
 
@@ -17,7 +15,7 @@ FILE = ROOT / "docs" / "openapi.json"
 
 def description() -> str:
     """The description that a gateway of these sources serves, as text that a diff can show."""
-    settings = Settings(database_url="sqlite:///unused", contract="0x" + "c0" * 20, keystore_password=SecretStr("none"))
+    settings = Settings(database_url="sqlite:///unused", contract="0x" + "c0" * 20)
     return json.dumps(create_app(settings).openapi(), indent=1, ensure_ascii=False) + "\n"
 
 

@@ -41,6 +41,7 @@ from clearing.runtime.embedded.ports import first_free, is_free
 START_TIMEOUT: Final = 180.0
 STOP_TIMEOUT: Final = 60.0
 ANSWER_TIMEOUT: Final = 10.0
+SAVING_TRIES: Final = 3
 HOST: Final = "127.0.0.1"
 # Below the range from which the system takes ports for outgoing connections. One of those could otherwise take a
 # killed server's port before it restarts.
@@ -403,16 +404,25 @@ class Anvil(Service):
 
     def _save(self) -> None:
         """Writes the chain to its file, if the process still answers."""
-        if not self.running:
+        for _ in range(SAVING_TRIES):
+            if not self.running:
+                return
+            try:
+                self._write_state()
+            except httpx.TimeoutException:
+                continue  # the machine is busy: to go on without would lose blocks that clients have seen
+            except (httpx.HTTPError, ServiceError):
+                return
             return
-        with contextlib.suppress(httpx.HTTPError, ServiceError):
-            # No block may be mined between saving and ending: clients would see it, and then it would be gone.
-            self.rpc("evm_setAutomine", False)
-            self.rpc("evm_setIntervalMining", 0)
-            packed = bytes.fromhex(self._dump().removeprefix("0x"))
-            unfinished = self._state.with_suffix(".new")
-            unfinished.write_bytes(gzip.decompress(packed))
-            unfinished.replace(self._state)
+
+    def _write_state(self) -> None:
+        # No block may be mined between saving and ending: clients would see it, and then it would be gone.
+        self.rpc("evm_setAutomine", False)
+        self.rpc("evm_setIntervalMining", 0)
+        packed = bytes.fromhex(self._dump().removeprefix("0x"))
+        unfinished = self._state.with_suffix(".new")
+        unfinished.write_bytes(gzip.decompress(packed))
+        unfinished.replace(self._state)
 
     def _dump(self) -> str:
         """Dumps the chain between two blocks. Mining changes the state first and adds the block later."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ._amounts import Rate as Rate
     from ._amounts import format_micros as format_micros
     from ._amounts import yuan as yuan
+    from ._approval import Approval as Approval
     from ._client import AsyncClient as AsyncClient
     from ._client import Client as Client
     from ._dry_run import DryRun as DryRun
@@ -179,6 +180,7 @@ _NAMES = {
         "format_micros",
         "yuan",
     ),
+    "_approval": ("Approval",),
     "_client": (
         "AsyncClient",
         "Client",

@@ -19,6 +19,7 @@ from ._resource import ResourceAttribute
 from ._resources.access import ApiKeys, AsyncApiKeys
 from ._resources.activity import ActivityInfo, AsyncActivityInfo
 from ._resources.agreements import Agreements, AsyncAgreements
+from ._resources.approvals import Approvals, AsyncApprovals
 from ._resources.holds import AsyncHolds, Holds
 from ._resources.journal import AsyncEntries, AsyncEvents, Entries, Events
 from ._resources.lots import AsyncExpirations, AsyncLots, Expirations, Lots
@@ -74,6 +75,7 @@ class BaseClient(KindResources):
     expirations = ResourceAttribute(Expirations, AsyncExpirations)
     webhook_endpoints = ResourceAttribute(WebhookEndpoints, AsyncWebhookEndpoints)
     api_keys = ResourceAttribute(ApiKeys, AsyncApiKeys)
+    approvals = ResourceAttribute(Approvals, AsyncApprovals)
     sessions = ResourceAttribute(Sessions, AsyncSessions)
     operations = ResourceAttribute(OperationsInfo, AsyncOperationsInfo)
     audit_log = ResourceAttribute(AuditLog, AsyncAuditLog)

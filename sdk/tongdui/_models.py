@@ -238,7 +238,7 @@ class MemberCode(Model):
     created_at: datetime | None = None
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        return _without_secret(super().__repr_args__())
+        return without_secret(super().__repr_args__())
 
 
 class Account(Model):
@@ -748,7 +748,7 @@ class ApiKey(Model):
     revoked_at: datetime | None = None
 
     def __repr_args__(self) -> Any:
-        return _without_secret(super().__repr_args__())
+        return without_secret(super().__repr_args__())
 
 
 # -------------------------------------------------------------------- people
@@ -794,7 +794,7 @@ class Session(Model):
     expires_at: datetime
 
     def __repr_args__(self) -> Any:
-        return _without_secret(super().__repr_args__())
+        return without_secret(super().__repr_args__())
 
 
 class Profile(Person):
@@ -813,7 +813,7 @@ class Totp(Model):
     qr_svg: str
 
     def __repr_args__(self) -> Any:
-        return _without_secret(super().__repr_args__())
+        return without_secret(super().__repr_args__())
 
 
 class RecoveryCodes(Model):
@@ -822,7 +822,7 @@ class RecoveryCodes(Model):
     recovery_codes: tuple[str, ...]
 
     def __repr_args__(self) -> Any:
-        return _without_secret(super().__repr_args__())
+        return without_secret(super().__repr_args__())
 
 
 class SecondFactor(RecoveryCodes):
@@ -883,11 +883,15 @@ class Invitation(Model):
     revoked_at: datetime | None = None
 
     def __repr_args__(self) -> Any:
-        return _without_secret(super().__repr_args__())
+        return without_secret(super().__repr_args__())
 
 
 class InvitationOffer(Model):
-    """What whoever is invited sees. `is_known`: the person signs in here already, and so keeps its password."""
+    """What whoever is invited sees.
+
+    `is_known`: the person signs in here already, and so keeps its password. `needs_code`: a code has to come with the link, which
+    another person of the network has handed over.
+    """
 
     email: str
     name: str = ""
@@ -896,6 +900,7 @@ class InvitationOffer(Model):
     merchant: str | None = None
     merchant_name: str | None = None
     is_known: bool
+    needs_code: bool = False
     expires_at: datetime
 
 
@@ -955,7 +960,7 @@ class WebhookEndpoint(Model):
     created_at: datetime | None = None
 
     def __repr_args__(self) -> Any:
-        return _without_secret(super().__repr_args__())
+        return without_secret(super().__repr_args__())
 
 
 class WebhookDelivery(Model):
@@ -1000,7 +1005,7 @@ class WebhookReplay(Model):
     events: int
 
 
-def _without_secret(shown: Iterable[tuple[str | None, Any]]) -> list[tuple[str | None, Any]]:
+def without_secret(shown: Iterable[tuple[str | None, Any]]) -> list[tuple[str | None, Any]]:
     """What `repr` shows of a model, with its secrets hidden."""
     return [(name, "..." if name in _SECRETS and value else value) for name, value in shown]
 

@@ -41,6 +41,10 @@ ONCE: Mapping[tuple[str, str], str] = {
     ("POST", "/v1/invitations/accept"): (
         "Look the invitation up. If it was accepted (`invitation_used`), sign in with the password; otherwise accept it again."
     ),
+    ("POST", "/v1/invitations/redeem"): (
+        "Look the invitation up. If it was used (`invitation_used`), ask for another one, and with its key revoke the one that "
+        "nobody has; otherwise redeem it again."
+    ),
     ("POST", "/v1/password_resets"): "See whether the mail comes. If it does not, ask again.",
     ("POST", "/v1/password_resets/perform"): "Sign in with the new password. If it is refused, use the link again.",
 }

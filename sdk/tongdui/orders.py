@@ -108,9 +108,13 @@ class Domain:
             _DOMAIN_TYPEHASH + _NAME_HASH + _VERSION_HASH + word(self.chain_id) + address_word(self.contract)
         )
 
+    def preimage(self, struct_hash: bytes) -> bytes:
+        """The bytes whose keccak256 is the digest, for signers that hash for themselves."""
+        return b"\x19\x01" + self.separator + struct_hash
+
     def digest(self, struct_hash: bytes) -> bytes:
         """The digest to sign for the typed struct with this hash."""
-        return keccak256(b"\x19\x01" + self.separator + struct_hash)
+        return keccak256(self.preimage(struct_hash))
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,7 +361,12 @@ def termination_digest(domain: Domain, agreement: int, effective_at: int) -> byt
     Returns:
         32 bytes to sign.
     """
-    return domain.digest(keccak256(_TERMINATION_TYPEHASH + word(agreement) + word(effective_at)))
+    return domain.digest(termination_struct_hash(agreement, effective_at))
+
+
+def termination_struct_hash(agreement: int, effective_at: int) -> bytes:
+    """The EIP-712 struct hash of a termination: the agreement's number, and when it ends in Unix seconds."""
+    return keccak256(_TERMINATION_TYPEHASH + word(agreement) + word(effective_at))
 
 
 # -------------------------------------------------------------------- signatures

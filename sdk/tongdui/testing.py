@@ -38,8 +38,9 @@ import httpx
 import pytest
 
 from ._amounts import Rate, yuan
+from ._approval import Approval
 from ._client import Client
-from ._models import Agreement, Merchant, Program
+from ._models import Agreement, BankMovement, Merchant, Program
 from ._signing import LocalSigner
 
 SCOPES = (
@@ -141,17 +142,26 @@ class Network:
 
     def _merchant(self, name: str, deposit_micros: int, credit_limit_micros: int) -> Acceptor:
         signer = LocalSigner.generate()
-        merchant = self.operator.merchants.create(
-            name=name, signer_address=signer.address, credit_limit_micros=credit_limit_micros, wait=_WAIT
-        )
+        merchant = self.operator.merchants.create(name=name, signer_address=signer.address, wait=_WAIT)
+        if credit_limit_micros:
+            self.lend(merchant, credit_limit_micros)
         if deposit_micros:
-            self.treasury.deposits.create(
-                merchant=merchant, micros=deposit_micros, bank_reference=f"deposit of {merchant.id}", wait=_WAIT
-            )
-        secret = self.operator.api_keys.create(merchant=merchant, scopes=SCOPES).secret
-        assert secret is not None
+            self.deposit(merchant, deposit_micros)
+        secret = self.first_key(merchant)
         client = Client(self.url, secret, signer=signer, merchant=merchant.id, rpc_url=self.rpc_url)
         return Acceptor(merchant, signer, secret, client)
+
+    def first_key(self, merchant: Merchant, scopes: Sequence[str] = SCOPES) -> str:
+        """Make an API key of a merchant that has no admin, as its invitation is redeemed. See `first_key` of the module."""
+        return first_key(self.operator, self.treasury, merchant, scopes)
+
+    def deposit(self, merchant: Merchant, micros: int, bank_reference: str | None = None) -> BankMovement:
+        """Book money that has arrived: the treasury asks, and the operator approves. Waits for the chain."""
+        return deposit(self.treasury, self.operator, merchant, micros, bank_reference)
+
+    def lend(self, merchant: Merchant, credit_limit_micros: int) -> None:
+        """Change a merchant's credit limit: the operator asks, and the treasury approves. Waits for the chain."""
+        lend(self.operator, self.treasury, merchant, credit_limit_micros)
 
     def agree(
         self,
@@ -248,6 +258,69 @@ class Network:
             *(participant.client for participant in self.participants),
         ):
             client.close()
+
+
+def first_key(operator: Client, treasury: Client, merchant: Merchant, scopes: Sequence[str] = SCOPES) -> str:
+    """Bring a merchant its first access: the operator asks to invite it, the treasury approves, and the merchant redeems.
+
+    Args:
+        operator: Asks, and gets the code.
+        treasury: Approves, and gets the link.
+        merchant: Who is invited. It has no admin.
+        scopes: What the key may do.
+
+    Returns:
+        The API key.
+    """
+    asked = operator.invitations.request(
+        email=f"{merchant.id}@merchants.example", title="admin", merchant=merchant, reason="comes on board"
+    )
+    link = treasury.approvals.approve(asked).link
+    assert link is not None, "this network sends mails"
+    secret = operator.invitations.redeem(link, code=asked.code, scopes=scopes).secret  # anybody's client will do
+    assert secret is not None
+    return secret
+
+
+def deposit(
+    treasury: Client, operator: Client, merchant: Merchant, micros: int, bank_reference: str | None = None
+) -> BankMovement:
+    """Book money that has arrived at the bank.
+
+    Args:
+        treasury: Asks.
+        operator: Approves.
+        merchant: Whose money it is.
+        micros: How much.
+        bank_reference: The bank's own reference. By default one of the merchant's first deposit.
+
+    Returns:
+        The deposit, which the chain has confirmed.
+    """
+    reference = bank_reference or f"deposit of {merchant.id}"
+    asked = treasury.deposits.create(
+        merchant=merchant, micros=micros, bank_reference=reference, reason="it is on the bank's statement"
+    )
+    return treasury.deposits.get(_result_of(operator.approvals.approve(asked, wait=_WAIT)))
+
+
+def lend(operator: Client, treasury: Client, merchant: Merchant, credit_limit_micros: int) -> None:
+    """Change how far below zero a merchant's position may go. Waits for the chain.
+
+    Args:
+        operator: Asks.
+        treasury: Approves.
+        merchant: Whose limit it is.
+        credit_limit_micros: The new limit.
+    """
+    asked = operator.merchants.set_credit_limit(merchant, credit_limit_micros, reason="as agreed with the merchant")
+    _result_of(treasury.approvals.approve(asked, wait=_WAIT))
+
+
+def _result_of(approval: Approval) -> str:
+    assert approval.is_final, approval
+    assert approval.result is not None, approval
+    return approval.result
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from clearing.chain.contract_code import Fault, contract_fault
 from clearing.chain.deployment import CannotDeploy, contract_address, deploy, without_funds
 from clearing.chain.fees import FeesTooLow
 from clearing.chain.sender import CannotSend
-from clearing.kit.signing.keyring import Keyring, RoleKeys
+from clearing.kit.signing.role_keys import RoleKeys
 from scripts.dev.services import Anvil, anvil
-from tests.support.harness import PASSWORD
+from tests.support.secrets import role_keys
 
 GWEI = 10**9
 CEILING = 100 * GWEI
@@ -34,7 +34,7 @@ def costly() -> Iterator[Anvil]:
 
 @pytest.fixture
 def keys(tmp_path: Path) -> RoleKeys:
-    found = RoleKeys(tmp_path / "keys", Keyring(PASSWORD))
+    found = role_keys(tmp_path / "keys")
     for role in ROLES:
         found.ensure(role)
     return found

@@ -16,10 +16,9 @@ from clearing.chain.sender import CannotSend, Sender, Sending
 from clearing.chain.state import ContractState
 from clearing.chain.timelock import Step, Timelock
 from clearing.chain.timelock_deployment import TimelockTerms, hand_over
-from clearing.kit.signing.keyring import Keyring, RoleKeys
 from scripts.dev.services import Anvil
 from tests.chain.test_deployment import ROLES
-from tests.support.harness import PASSWORD
+from tests.support.secrets import role_keys
 from tongdui.encoding import keccak256
 
 DELAY = 86_400
@@ -30,11 +29,11 @@ def test_the_contract_is_handed_to_a_timelock_which_does_only_what_was_announced
     own_chain: Anvil, tmp_path: Path
 ) -> None:
     client = ChainClient(own_chain.url)
-    keys = RoleKeys(tmp_path / "keys", Keyring(PASSWORD))
+    keys = role_keys(tmp_path / "keys")
     for role in ROLES:
         keys.ensure(role)
     house = deploy(client, keys, operator_name="Test", utc_offset_seconds=28_800)
-    state, admin = ContractState(client, house), keys.private_key("admin")
+    state, admin = ContractState(client, house), keys.signer("admin")
     proposer, executor, stranger = (Account.create() for _ in range(3))
     terms = TimelockTerms(DELAY, [proposer.address], [executor.address])
     address = hand_over(client, admin, house, terms)
@@ -88,7 +87,5 @@ def test_the_contract_is_handed_to_a_timelock_which_does_only_what_was_announced
     assert sent(executor, operation.execute)
     assert state.has_role("pauser", stranger.address)
     with pytest.raises(CannotSend):  # the former owner is nobody
-        Sender(client, Account.from_key(admin), Fees(client, None), owner="admin").send(
-            Sending(house, grant, GAS, lambda: False)
-        )
+        Sender(client, admin, Fees(client, None), owner="admin").send(Sending(house, grant, GAS, lambda: False))
     client.close()

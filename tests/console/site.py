@@ -25,7 +25,7 @@ from console.sessions import SessionCookie
 from console.settings import Settings
 from console.visit import LANGUAGE_COOKIE
 from tests.gateway.staff import PASSWORD, password_hash
-from tongdui import Agreement, Client, Issue, Movement, yuan
+from tongdui import Agreement, Client, Issue, Movement, testing, yuan
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / ".build" / "screenshots"
@@ -162,18 +162,15 @@ def two_seats(site: Site) -> str:
 
 
 def _join(site: Site, profile: Profile) -> Merchant:
-    merchant = site.operator.merchants.create(
-        name=profile.name, managed_key=True, credit_limit_micros=yuan(profile.credit), wait=_WAIT
-    )
+    merchant = site.operator.merchants.create(name=profile.name, managed_key=True, wait=_WAIT)
+    testing.lend(site.operator, site.treasury, merchant, yuan(profile.credit))
     if profile.program:
         site.operator.programs.create(
             merchant=merchant, code=profile.code, name=profile.program, default_lifetime_days=730, wait=_WAIT
         )
     if profile.deposit:
-        site.treasury.deposits.create(
-            merchant=merchant, micros=yuan(profile.deposit), bank_reference=f"ICBC-{profile.code}", wait=_WAIT
-        )
-    key = str(site.operator.api_keys.create(merchant=merchant, scopes=[str(scope) for scope in Scope]).secret)
+        testing.deposit(site.treasury, site.operator, merchant, yuan(profile.deposit), f"ICBC-{profile.code}")
+    key = testing.first_key(site.operator, site.treasury, merchant, [str(scope) for scope in Scope])
     return Merchant(merchant.id, profile.name, profile.code, key, Client(site.network.url, key))
 
 

@@ -28,6 +28,8 @@ from console.agreements.forms import (
     ReplaceExchange,
     Signature,
 )
+from console.approvals.forms import Declining
+from console.asking import Asking
 from console.audits.forms import NewAudit
 from console.issue.routes import ByHand
 from console.keys.forms import MerchantKey, NetworkKey
@@ -35,13 +37,13 @@ from console.members.forms import Erase, Freeze, MergeInto, NewMember, NewMember
 from console.onboarding.forms import FirstAdmin, NewMerchant, NewProgram
 from console.operations.routes import Pause
 from console.pages import PAGES
-from console.people.forms import ChangeTitle, Invite
+from console.people.forms import ChangeTitle, Invite, InviteToNetwork
 from console.reversals.routes import Find, GiveBack
 from console.settlement.forms import Booking, CreditLimit, Upload
 from console.signin import first_steps, links
 from console.signin import routes as signin
 from console.signin.first_steps import BeginSecondFactor, ChangePassword, ConfirmSecondFactor
-from console.signin.links import Forgotten, Join, JoinAgain, NewPassword
+from console.signin.links import Forgotten, Join, JoinAgain, JoinAgainWithCode, JoinWithCode, NewPassword
 from console.signin.routes import SignIn
 from console.till.routes import Sale
 from console.transfer.routes import Gift
@@ -69,7 +71,7 @@ from pages.forms.form import KEY
 from tests.console.own_key import own_key, send
 from tests.console.site import Site, signed_in
 from tests.gateway.staff import PASSWORD
-from tongdui import Client
+from tongdui import Client, yuan
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ TABLE = (
     Case("/merchants/new", "operator", NewMerchant),
     Case("/merchants/{merchant}/programs", "operator", NewProgram),
     Case("/merchants/{merchant}/invitations", "operator", FirstAdmin),
+    Case("/approvals/{approval}/decline", "treasury", Declining),
     Case("/operations/pause", "operator", Pause),
     Case("/audits/new", "auditor", NewAudit),
     Case("/webhooks/new", ADMIN, Endpoint),
@@ -128,6 +131,8 @@ TABLE = (
     Case("/keys/new", ADMIN, MerchantKey),
     Case("/keys/new", "operator", NetworkKey),
     Case("/people/invite", ADMIN, Invite),
+    Case("/people/invite", "operator", InviteToNetwork),
+    Case("/people/{seat}/enable", "operator", Asking, path="/people/{shut_out}/enable"),
     Case("/people/{seat}/title", ADMIN, ChangeTitle),
     Case("/account", ADMIN, AboutMe),
     Case("/account/recovery-codes", "second_factor", Proof),
@@ -137,6 +142,8 @@ TABLE = (
     Case("/new-password", None, NewPassword, hidden={"token": "t"}),
     Case("/invitation", None, Join, hidden={"token": "{invitation}"}, query="?token={invitation}"),
     Case("/invitation", None, JoinAgain, hidden={"token": "{known}"}, query="?token={known}"),
+    Case("/invitation", None, JoinWithCode, hidden={"token": "{coded}"}, query="?token={coded}"),
+    Case("/invitation", None, JoinAgainWithCode, hidden={"token": "{known_coded}"}, query="?token={known_coded}"),
     Case("/password", ADMIN, ChangePassword),
     Case("/second-factor", ADMIN, BeginSecondFactor),
     Case("/second-factor/confirm", ADMIN, ConfirmSecondFactor),
@@ -148,11 +155,12 @@ BUTTONS = {
         "/members/{member}/unfreeze",
         "/merchants/{merchant}/invitations/{invitation}/revoke",
     ),
+    *("/approvals/{approval}/approve", "/approvals/{approval}/withdraw"),
     *("/operations/resume", "/operations/orders/{order}/cancel", "/operations/quarantine/retry"),
     *("/webhooks/{endpoint}/enable", "/webhooks/{endpoint}/disable", "/webhooks/{endpoint}/secret"),
     *("/webhooks/{endpoint}/remove", "/webhooks/{endpoint}/deliveries/{event}/again", "/keys/{key}/revoke"),
     *("/people/invitations/{invitation}/resend", "/people/invitations/{invitation}/revoke", "/people/{seat}/remove"),
-    *("/people/{seat}/disable", "/people/{seat}/enable", "/people/{seat}/sign-out"),
+    *("/people/{seat}/disable", "/people/{seat}/sign-out"),
     *("/account/sessions/end-others", "/account/sessions/{session}/end"),
     *("/sign-out", "/settlement/bank-file/book"),
     *("/audits/{audit}/cancel", "/audits/{audit}/resume", "/audits/{audit}/remove"),
@@ -265,7 +273,16 @@ def things(site: Site) -> dict[str, str]:
         made = site.operator.invitations.create(email=email, title="auditor")
         return str(made.link).rpartition("=")[2]
 
+    def agreed(email: str) -> str:
+        asked = site.operator.invitations.request(email=email, title="treasury", reason="forms")
+        return str(site.treasury.approvals.approve(asked).link).rpartition("=")[2]
+
+    limit = site.operator.merchants.set_credit_limit(site.merchants["WASH"].id, yuan(9_000), reason="forms")
     return {
+        "approval": limit.id,
+        "shut_out": _shut_out(site),
+        "coded": agreed("coded@forms.example"),
+        "known_coded": agreed("wash@stranger.example"),
         "member": station.client.members.get("external:FC-1003").id,
         "movement": site.movements["redeem"].id,
         "agreement": site.agreements["FUEL", "MART"].id,
@@ -278,10 +295,19 @@ def things(site: Site) -> dict[str, str]:
         "own_key": own.token,
         "second_factor": with_second_factor(site),
         "known": invited("mart@stranger.example"),
-        "key": site.operator.api_keys.create(merchant=station.id, scopes=["read"]).id,
+        "key": station.client.api_keys.create(scopes=["read"]).id,
         "station": station.id,
         **dict.fromkeys((*NOWHERE, "session"), "x"),
     }
+
+
+def _shut_out(site: Site) -> str:
+    """The seat of somebody of the treasury who may not sign in."""
+    with closing(Database(site.network.settings.database_url)) as database:
+        signed_in(site, database, "shut.out@forms.example", "treasury", None)
+    member = next(one for one in site.operator.staff.list() if one.person.email == "shut.out@forms.example")
+    site.operator.staff.disable(member.person)
+    return member.seat.id
 
 
 def sent(site: Site, case: Case, things: dict[str, str], values: dict[str, str]) -> httpx.Response:
@@ -349,7 +375,7 @@ def ways_back() -> Iterator[tuple[str | None, str]]:
     yield from ((case.seat, (case.path or case.route) + case.query) for case in TABLE)
     for path in sorted(BUTTONS | set(CHOSEN)):
         seat = "operator" if path.startswith(("/operations", "/merchants", "/audits")) else ADMIN
-        yield ("treasury" if "bank-file" in path else seat), path
+        yield ("treasury" if "bank-file" in path or "approval" in path else seat), path
     for path in ("title", "remove", "disable", "enable", "sign-out"):
         yield "operator", f"/people/{{seat}}/{path}?merchant={{station}}"
 

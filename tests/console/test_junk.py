@@ -145,8 +145,13 @@ def test_junk_in_a_form_is_never_a_failure(site: Site, junk: str) -> None:
             {"program": "FUEL", "member": "FC-1003", "recipient": "FC-1002", "reason": "x"},
         ),
         ("merchant:admin", "/reversals/new", "points", {"movement": "{redeem}", "reason": "x"}),
-        ("treasury", "/settlement/deposits/new", "micros", {"merchant": "{fuel}", "bank_reference": "JUNK"}),
-        ("operator", "/settlement/merchants/{fuel}/credit-limit", "credit_limit_micros", {}),
+        (
+            "treasury",
+            "/settlement/deposits/new",
+            "micros",
+            {"merchant": "{fuel}", "bank_reference": "JUNK", "reason": "x"},
+        ),
+        ("operator", "/settlement/merchants/{fuel}/credit-limit", "credit_limit_micros", {"reason": "x"}),
     ],
 )
 def test_a_strange_amount_is_refused_beside_its_field_or_read_as_it_is_meant(

@@ -28,7 +28,7 @@ class Posted:
         self.site = site
         self.url = url
         self.box = server.box
-        self.deliverer = MailDeliverer(site.database, site.settings, site.app.state.gateway.keyring)
+        self.deliverer = MailDeliverer(site.database, site.settings, site.app.state.gateway.keyrings.mailed_links)
 
     def http(self, token: str | None = None) -> httpx.Client:
         """A client without a browser."""
@@ -61,17 +61,21 @@ def test_the_first_admin_is_invited_by_mail_and_then_invites_others(place: Poste
     path = f"/merchants/{gas.id}"
     with place.http(operator.token) as http:
         page = opened(http, path)
-        invited = page.send(f"{path}/invitations", email="chen@gas.example", name="Chen", language="en")
-        assert invited.leads_to == path
-        shown = opened(http, path)
-        assert "chen@gas.example is invited. The link comes by mail" in shown.text
+        typed = {"email": "chen@gas.example", "name": "Chen", "language": "en", "reason": "signed the contract"}
+        asked = page.send(f"{path}/invitations", **typed)
+        shown = opened(http, asked.leads_to)
+        assert "It is asked for: another person has to approve it." in shown.text
         assert "tdi_" not in shown.text, "only the mail has the link"
+        assert place.deliverer.step() == 0, "nobody has approved it"
+        approved = place.site.post(f"/v1{asked.leads_to}/approve", None, caller="treasury")
+        assert (approved["link"], approved["code"]) == (None, None), "only the mail has the link"
+        shown = opened(http, path)
         assert "The mail is on its way" in shown.text
         assert "The mail is on its way" in opened(http, f"/people?merchant={gas.id}").text
         assert place.deliverer.step() == 1
         assert "The mail is sent" in opened(http, f"/people?merchant={gas.id}").text
-        again = page.send(f"{path}/invitations", email="chen@gas.example", name="Chen", language="en")
-        assert again.leads_to == path
+        again = page.send(f"{path}/invitations", **typed)
+        assert again.leads_to == asked.leads_to
         assert place.deliverer.step() == 0, "sent again by a double click, it invites once"
     link = place.link()
     with place.http() as http:
@@ -117,7 +121,7 @@ def test_how_the_network_reaches_its_mail_server_is_not_a_merchants_affair(place
     with place.http(admin.token) as http, place.http(operator.token) as watching:
         assert opened(http, "/people/invite").send("/people/invite", **typed).leads_to == "/people"
         elsewhere = place.site.settings.model_copy(update={"smtp_port": free_port()})
-        away = MailDeliverer(place.site.database, elsewhere, place.site.app.state.gateway.keyring)
+        away = MailDeliverer(place.site.database, elsewhere, place.site.app.state.gateway.keyrings.mailed_links)
         assert away.step() == 1
         text = opened(http, "/people").text
         assert "The mail has not arrived yet" in text

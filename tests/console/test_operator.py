@@ -18,7 +18,7 @@ from clearing.parties.programs.models import Program
 from tests.console.sending import opened, posted
 from tests.console.site import Person, Site
 from tests.gateway.site import until
-from tongdui import Client, yuan
+from tongdui import testing, yuan
 
 
 def test_the_network_is_paused_an_order_cancelled_and_it_goes_on(site: Site, someone: Callable[..., Person]) -> None:
@@ -65,9 +65,13 @@ def test_an_auditor_looks_and_does_nothing(site: Site) -> None:
             "/operations/pause": {"reason": "no"},
             "/operations/resume": {},
             "/operations/quarantine/retry": {},
-            "/merchants/new": {"name": "No", "keeper": "managed", "credit_limit_micros": "0"},
+            "/merchants/new": {"name": "No", "keeper": "managed"},
             f"/merchants/{site.merchants['WASH'].id}/programs": {"code": "NO", "name": "No"},
-            f"/merchants/{site.merchants['WASH'].id}/invitations": {"email": "a@b.example", "language": "en"},
+            f"/merchants/{site.merchants['WASH'].id}/invitations": {
+                "email": "a@b.example",
+                "language": "en",
+                "reason": "no",
+            },
         }.items():
             assert posted(http, "/operations", action, **values).status == 403, action
     assert site.operator.operations.get().pause is None
@@ -171,10 +175,9 @@ def test_a_merchant_is_taken_on_board_and_left_in_between(site: Site, someone: C
             name="一家名字长得链上放不下的商店",
             keeper="own",
             signer_address="",
-            credit_limit_micros="-1",
         )
-        assert wrong.error("credit_limit_micros").startswith("Write an amount")
-        typed = {"name": "晨光书店", "keeper": "own", "signer_address": "0x12", "credit_limit_micros": "1,000"}
+        assert wrong.error("signer_address").startswith("Fill this in")
+        typed = {"name": "晨光书店", "keeper": "own", "signer_address": "0x12"}
         wrong = page.send("/merchants/new", **typed)
         assert wrong.status == 422
         assert wrong.error("signer_address") == "Write an address, such as 0x and 40 digits."
@@ -202,11 +205,14 @@ def test_a_merchant_is_taken_on_board_and_left_in_between(site: Site, someone: C
         page = opened(http, path)
         bad = page.send(f"{path}/invitations", email="nobody", name="", language="zh")
         assert bad.error("email").startswith("Write an email address")
-        invited = page.send(f"{path}/invitations", email="chen@books.example", name="陈晨", language="zh")
-        link = re.search(r'data-copy="([^"]*tdi_[^"]*)"', invited.text)
-        assert link is not None, "the network sends no mail"
-        again = page.send(f"{path}/invitations", email="chen@books.example", name="陈晨", language="zh")
-        assert again.leads_to == path, "the link is shown once"
+        typed = {"email": "chen@books.example", "name": "陈晨", "language": "zh", "reason": "signed the contract"}
+        invited = page.send(f"{path}/invitations", **typed)
+        assert re.search(r'data-copy="[a-z0-9]{6}-[-a-z0-9]+"', invited.text), "the network sends no mail"
+        assert "tdi_" not in invited.text, "the link is for whoever approves"
+        again = page.send(f"{path}/invitations", **typed)
+        (asked,) = site.operator.approvals.list(state="requested", merchant=merchant)
+        assert again.leads_to == f"/approvals/{asked.id}", "the code is shown once"
+        site.treasury.approvals.approve(asked)
         assert "chen@books.example is invited until" in opened(http, path).text
 
     operator = someone("operator", language="en")
@@ -216,11 +222,20 @@ def test_a_merchant_is_taken_on_board_and_left_in_between(site: Site, someone: C
     shown.get_by_role("dialog").get_by_role("button", name="Take it back").click()
     expect(shown.get_by_text("The invitation is taken back.")).to_be_visible()
     assert site.operator.invitations.list(merchant=merchant).page().data == ()
-    token = str(site.operator.invitations.create(email="chen@books.example", title="admin", merchant=merchant).link)
-    with Client(site.network.url) as client:
-        client.invitations.accept(
-            token.rpartition("=")[2].rpartition("/")[2], password="long-enough-for-books", name="陈晨"
-        )
+    asked = site.operator.invitations.request(
+        email="chen@books.example", title="admin", merchant=merchant, reason="once more"
+    )
+    link = str(site.treasury.approvals.approve(asked).link)
+    with site.http() as guest:
+        page = opened(guest, link[link.index("/invitation") :])
+        joining = {
+            "token": link.rpartition("=")[2],
+            "password": "long-enough-for-books",
+            "again": "long-enough-for-books",
+        }
+        wrong = page.send("/invitation", **joining, name="陈晨", code="guessed")
+        assert wrong.error("code") == "The code of the invitation is missing or wrong."
+        assert wrong.send("/invitation", **joining, name="陈晨", code=asked.code).status in (200, 303)
     operator.open(path)
     expect(shown.get_by_text("The merchant takes part.")).to_be_visible()
     expect(shown.get_by_text("chen@books.example")).to_be_visible()
@@ -228,8 +243,8 @@ def test_a_merchant_is_taken_on_board_and_left_in_between(site: Site, someone: C
 
 def test_the_audit_log_is_filtered_by_its_address_and_shows_differences(site: Site) -> None:
     wash = site.merchants["WASH"]
-    site.operator.merchants.set_credit_limit(wash.id, yuan(600), wait=60)
-    site.operator.merchants.set_credit_limit(wash.id, yuan(500), wait=60)
+    for limit in (600, 500):
+        testing.lend(site.operator, site.treasury, site.operator.merchants.get(wash.id), yuan(limit))
     with site.http(site.seats["operator"]) as http:
         text = opened(http, f"/audit?type=merchant.credit_limit_requested&subject={wash.id}").text
         assert re.search(r"<del>.*¥600.00.*</del>", text)

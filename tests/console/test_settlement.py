@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from clearing.kit.database import Database
 from clearing.oversight.statements.models import Statement
@@ -28,6 +29,14 @@ def references(site: Site) -> list[str]:
     """What is booked, deposits and withdrawals."""
     treasury = site.treasury
     return [one.bank_reference for kind in (treasury.deposits, treasury.withdrawals) for one in kind.list()]
+
+
+def approved(site: Site, kind: str) -> int:
+    """How many bookings of this kind waited, which the operator approves now."""
+    waiting = list(site.operator.approvals.list(state="requested", kind=kind))
+    for one in waiting:
+        site.operator.approvals.approve(one, wait=60)
+    return len(waiting)
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +101,12 @@ def test_the_banks_file_is_compared_and_booked_once(site: Site, someone: Callabl
     page.get_by_text("叁佰肆拾元贰角伍分").wait_for()
     treasurer.check("settlement-bank-file-review")
     page.get_by_role("button", name="确认入账").click()
-    page.get_by_text("共 2 条，已入账 2 条。").wait_for()
+    page.get_by_text("2 行中有 2 行等待另一个人批准。").wait_for()
     treasurer.check("settlement-bank-file-done")
     page = hand_in()
     page.get_by_text("此文件没有待入账的明细。").wait_for()
+    assert not {"FILE-1", "FILE-2"} & set(references(site)), "another person has to approve them"
+    assert approved(site, "deposit") >= 2
     assert [references(site).count(name) for name in ("FILE-1", "FILE-2", "ICBC-MART")] == [1, 1, 1]
 
 
@@ -103,8 +114,13 @@ def test_lines_that_are_sent_again_are_booked_once(site: Site) -> None:
     line = {"kind": "deposit", "merchant": site.merchants["FUEL"].id, "micros": 7_000_000, "reference": "AGAIN-1"}
     form = {"lines": json.dumps([line]), "idempotency_key": "half-way"}
     first, second = (send(site, "treasury", "/settlement/bank-file/book", form) for _ in range(2))
-    assert "1 of 1 lines are booked." in first.text
-    assert "1 of 1 lines are booked." in second.text, "the same request gets the same answer"
+    assert "1 of 1 lines wait for the approval of another person." in first.text
+    assert "1 of 1 lines wait for the approval of another person." in second.text, (
+        "the same request gets the same answer"
+    )
+    asked_for = send(site, "treasury", "/settlement/bank-file/book", form | {"idempotency_key": "meanwhile"})
+    assert "The same is asked for already, and waits for approval." in asked_for.text
+    approved(site, "deposit")
     other = send(site, "treasury", "/settlement/bank-file/book", form | {"idempotency_key": "another-page"})
     assert "The bank reference was booked before." in other.text
     assert references(site).count("AGAIN-1") == 1
@@ -180,19 +196,33 @@ def test_money_is_booked_by_hand_after_a_second_look(site: Site, someone: Callab
     page.select_option("#f-merchant", site.merchants["WASH"].id)
     page.fill("#f-micros", "1,234.5")
     page.fill("#f-bank_reference", "ICBC-MART")
+    page.fill("#f-reason", "对账单第 14 行")
     page.get_by_role("button", name="继续").click()
     page.get_by_text("壹仟贰佰叁拾肆元伍角").wait_for()
     treasurer.check("settlement-book-second")
     assert "ICBC-HAND" not in references(site)
     page.locator("form[data-settles=yes]").wait_for()
-    page.get_by_role("button", name="确认入账").click()
+    page.get_by_role("button", name="提交申请").click()
     assert page.locator("#f-bank_reference-error").inner_text() == "该银行流水号已入账。"
     treasurer.excused.append("409|422")
     page.fill("#f-bank_reference", "ICBC-HAND")
     page.get_by_role("button", name="继续").click()
     page.locator("form[data-settles=yes]").wait_for()
-    page.get_by_role("button", name="确认入账").click()
-    page.get_by_role("heading", name="ICBC-HAND").wait_for()
+    page.get_by_role("button", name="提交申请").click()
+    page.get_by_text("申请已提交，须由另一个人批准。").wait_for()
+    expect(page.get_by_text("须由运营方或资金方的另一个人决定。")).to_be_visible()
+    treasurer.check("approvals-mine")
+    assert "ICBC-HAND" not in references(site)
+    operator = someone("operator")
+    shown = operator.open("/operations")
+    shown.get_by_role("link", name="查看").first.click()
+    operator.check("approvals-list")
+    shown.get_by_role("link", name="去审批").first.click()
+    expect(shown.get_by_text("对账单第 14 行")).to_be_visible()
+    operator.check("approvals-one")
+    shown.get_by_role("button", name="批准").first.click()
+    shown.get_by_role("dialog").get_by_role("button", name="批准").click()
+    shown.get_by_text("已批准，即刻生效。").wait_for()
     assert references(site).count("ICBC-HAND") == 1
 
 
@@ -202,7 +232,22 @@ def test_the_operator_sets_a_credit_limit(site: Site) -> None:
     answer = send(site, "operator", path, {"credit_limit_micros": "x"})
     assert answer.status_code == 422
     assert 'value="x"' in answer.text
-    assert send(site, "operator", path, {"credit_limit_micros": "750"}).status_code == 303
+    assert send(site, "operator", path, {"credit_limit_micros": "750"}).status_code == 422, "there is no reason"
+    asked = send(site, "operator", path, {"credit_limit_micros": "750", "reason": "a guarantee"}).headers["location"]
+    assert asked.startswith("/approvals/")
+    for seat, sent, status in (
+        ("operator", "approve", 403),
+        ("auditor", "approve", 403),
+        ("treasury", "withdraw", 403),
+        ("treasury", "decline", 422),
+    ):
+        assert send(site, seat, f"{asked}/{sent}", {}).status_code == status, (seat, sent)
+    with site.http(site.seats["treasury"]) as http:
+        assert "a guarantee" in http.get(asked).text
+        assert "request" in http.get("/settlement").text
+    assert send(site, "treasury", f"{asked}/decline", {"reason": "no such paper"}).status_code == 303
+    with site.http(site.seats["operator"]) as http:
+        assert "no such paper" in http.get(asked).text
     assert send(site, "treasury", path, {"credit_limit_micros": "750"}).status_code == 403
     assert send(site, "merchant:admin", path, {"credit_limit_micros": "750"}).status_code == 403
 
@@ -244,7 +289,7 @@ def test_lines_that_are_no_lines_are_refused(site: Site) -> None:
         assert send(site, "treasury", "/settlement/bank-file/book", {"lines": lines}).status_code == 400
 
 
-def test_what_a_merchant_pays_in_can_be_paid_out_by_the_same_file(site: Site) -> None:
+def test_what_a_merchant_pays_in_can_be_paid_out_when_it_is_approved(site: Site) -> None:
     wash = site.merchants["WASH"].id
     before = site.treasury.positions.get(wash).position_micros
     paid_in, out = yuan(500) + max(-before, 0), yuan(400) + max(before, 0)
@@ -256,8 +301,13 @@ def test_what_a_merchant_pays_in_can_be_paid_out_by_the_same_file(site: Site) ->
     form = {"lines": json.dumps(lines), "chosen": ["0", "1", "2"]}
     review = send(site, "treasury", "/settlement/bank-file/review", form)
     assert "because no merchant was chosen: BOTH-NOBODY." in review.text
-    answer = send(site, "treasury", "/settlement/bank-file/book", {"lines": json.dumps(lines[:2])})
-    assert "2 of 2 lines are booked." in answer.text
+    form = {"lines": json.dumps(lines[:2])}
+    answer = send(site, "treasury", "/settlement/bank-file/book", form)
+    assert "1 of 2 lines wait for the approval of another person." in answer.text
+    assert "Not all is asked for" in answer.text
     assert answer.text.index("BOTH-OUT") < answer.text.index("BOTH-IN"), "in the file's order"
-    refused = {"lines": json.dumps([lines[0] | {"reference": "BOTH-MORE", "micros": out * 9}])}
-    assert "Not all is booked" in send(site, "treasury", "/settlement/bank-file/book", refused).text
+    approved(site, "deposit")
+    answer = send(site, "treasury", "/settlement/bank-file/book", form)
+    assert "1 of 2 lines wait for the approval of another person." in answer.text
+    assert approved(site, "withdrawal") == 1
+    assert references(site).count("BOTH-OUT") == 1

@@ -17,7 +17,7 @@ from pages.forms.form import KEY
 from tests.console.own_key import send
 from tests.console.site import Merchant as Joined
 from tests.console.site import Site, signed_in
-from tongdui import Client
+from tongdui import Client, yuan
 
 GONE = (403, 404)
 """What a stranger is told of a thing: that it is not theirs to see, or that there is none."""
@@ -49,6 +49,7 @@ READS: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("/operations", "/operations/orders/{order}/cancel", "/operations/quarantine", "/alerts"), GONE),
     **dict.fromkeys(("/settlement/merchants/{merchant}", "/settlement/bank-file", "/settlement/{movements}/new"), GONE),
     **dict.fromkeys(("/merchants", "/merchants/new", "/merchants/{merchant}", "/audit"), GONE),
+    **dict.fromkeys(("/approvals", "/approvals/{approval}"), GONE),
     **dict.fromkeys(("/audits", "/audits/new", "/audits/{audit}", "/audits/{audit}/files/{name}"), GONE),
 }
 REFUSED = (403, 404, 422)
@@ -68,10 +69,13 @@ WRITES: dict[str, dict[str, str]] = {
     "/agreements/{agreement}/withdraw": {},
     "/agreements/{agreement}/supersede": {},
     "/agreements/{agreement}/terminate": {"step": "do"},
-    "/settlement/merchants/{merchant}/credit-limit": {"credit_limit_micros": "1"},
+    "/settlement/merchants/{merchant}/credit-limit": {"credit_limit_micros": "1", "reason": "x"},
+    "/approvals/{approval}/approve": {},
+    "/approvals/{approval}/decline": {"reason": "x"},
+    "/approvals/{approval}/withdraw": {},
     "/settlement/{movements}/new": {"merchant": "{merchant}", "micros": "1", "bank_reference": "STOLEN", "step": "do"},
     "/merchants/{merchant}/programs": {"code": "STOLEN", "name": "Stolen"},
-    "/merchants/{merchant}/invitations": {"email": "thief@stranger.example", "language": "en"},
+    "/merchants/{merchant}/invitations": {"email": "thief@stranger.example", "language": "en", "reason": "x"},
     "/merchants/{merchant}/invitations/{invitation}/revoke": {},
     "/operations/orders/{order}/cancel": {},
     "/people/invitations/{invitation}/resend": {},
@@ -116,7 +120,7 @@ WRITES: dict[str, dict[str, str]] = {
     "/operations/pause": {"reason": "x"},
     "/operations/resume": {},
     "/operations/quarantine/retry": {},
-    "/merchants/new": {"name": "Thief", "keeper": "managed", "credit_limit_micros": "1"},
+    "/merchants/new": {"name": "Thief", "keeper": "managed"},
 }
 NO_SUCH = {
     "/members/{member}/erase": "/members",
@@ -164,6 +168,7 @@ def things(site: Site) -> Iterator[dict[str, str]]:
         seat = next(one.seat.id for one in admin.staff.list() if one.seat.title == "cashier")
         invitation = admin.invitations.create(email="secret@fuel.example", title="viewer").id
         session = next(iter(admin.sessions.list())).id
+    approval = site.operator.merchants.set_credit_limit(site.merchants["FUEL"].id, yuan(9_000), reason="SECRET-ONE")
     yield {
         "member": station.members.get("external:FC-1003").id,
         "movement": site.movements["issue"].id,
@@ -181,11 +186,13 @@ def things(site: Site) -> Iterator[dict[str, str]]:
         "invitation": invitation,
         "session": session,
         "deposit": deposit.id,
+        "approval": approval.id,
         "audit": "a" * 24,
         "name": "report.html",
     }
     with Client(site.network.url, site.seats["merchant:admin"]) as admin:
         admin.invitations.revoke(invitation)  # nobody else's tests expect it
+    site.operator.approvals.withdraw(approval)
 
 
 @pytest.fixture(scope="module")

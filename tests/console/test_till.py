@@ -17,7 +17,7 @@ from pages.forms import Form
 from pages.presentation import Presentation, presented
 from tests.console.sending import Sheet, opened
 from tests.console.site import Merchant, Person, Site, signed_in
-from tongdui import APIError, Client, yuan
+from tongdui import APIError, Client, testing, yuan
 
 _WAIT = 60.0
 
@@ -154,9 +154,9 @@ def test_codes_that_do_not_fit_say_so_and_too_many_of_them_say_how_long_to_wait(
     """At a merchant of its own: its till is closed for minutes afterwards."""
     station = site.merchants["FUEL"].client
     member = station.members.get(f"external:{card_with(site, 'TRIES-1', 500)}")
-    joined = site.operator.merchants.create(name="试错小店", managed_key=True, credit_limit_micros=0, wait=_WAIT)
+    joined = site.operator.merchants.create(name="试错小店", managed_key=True, wait=_WAIT)
     scopes = ["spend", "agree", "read", "members", "redeem"]
-    key = str(site.operator.api_keys.create(merchant=joined, scopes=scopes).secret)
+    key = testing.first_key(site.operator, site.treasury, joined, scopes)
     terms = station.agreements.propose(
         source_program="FUEL",
         target_merchant=joined.id,

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from clearing.kit.database import Database
-from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.keyrings import Keyrings
 from clearing.notifications.webhooks.delivery import Deliverer
 from console.webhooks.view import readable
 from tests.console.sending import opened, posted
@@ -30,7 +30,7 @@ def receiver() -> Iterator[WebhookReceiver]:
 def deliver(site: Site) -> None:
     """What the worker does, which this network has none of: sends what is due."""
     settings = site.network.settings.model_copy(update={"webhook_allow_local": True})
-    keyring = Keyring(settings.keystore_password.get_secret_value())
+    keyring = Keyrings.of(settings).webhook_secrets
     with (
         closing(Database(settings.database_url)) as database,
         closing(Deliverer(database, settings, keyring)) as sender,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from clearing.kit.config import Settings
+from clearing.runtime.embedded.settings_file import SETTINGS_FILE
 from tests.e2e.witness import Witness
 
 pytestmark = pytest.mark.timeout(900)
@@ -59,8 +60,7 @@ def test_what_the_operating_page_prints_can_be_run(witness: Witness) -> None:
         "TONGDUI_RPC_URL": settings.rpc_url,
         "TONGDUI_CHAIN_ID": str(settings.chain_id),
         "TONGDUI_CONTRACT": settings.contract,
-        "TONGDUI_KEYSTORE_DIR": str(settings.keystore_dir),
-        "TONGDUI_KEYSTORE_PASSWORD": settings.keystore_password.get_secret_value(),
+        "TONGDUI_ENV_FILE": str(witness.network.directory / SETTINGS_FILE),
     }
     script = "set -eu\n" + "\n".join(blocks("docs/operate.md", "sh"))
     run(["bash", "-c", script], ROOT, **environment)

@@ -160,9 +160,8 @@ def test_an_atomic_order_exchanges_spends_and_moves(
 def test_the_same_without_blocking_and_with_a_managed_key(
     running: Network, station: Participant, wash: Acceptor
 ) -> None:
-    merchant = running.operator.merchants.create(name="Shop", managed_key=True, credit_limit_micros=0, wait=WAIT)
-    secret = running.operator.api_keys.create(merchant=merchant, scopes=["spend", "reverse", "agree", "read"]).secret
-    assert secret is not None
+    merchant = running.operator.merchants.create(name="Shop", managed_key=True, wait=WAIT)
+    secret = running.first_key(merchant, ["spend", "reverse", "agree", "read"])
     member = member_with(station, 500, "shop-1")
     code = station.client.members.create_code(member, points=500).code
 

@@ -15,8 +15,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from clearing.kit.signing.role_keys import ROLES
+from clearing.runtime.preflight.keys import NEEDS
 from scripts.dev.services import Anvil, Postgres, anvil, free_port
-from tongdui import Client, LocalSigner
+from tests.support.secrets import password_variables
+from tongdui import Client, LocalSigner, testing
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,17 +38,20 @@ class Site:
         """Runs a command of `clearing` to its end."""
         done = subprocess.run(
             [sys.executable, "-m", "clearing", *arguments],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False, timeout=300,
+            cwd=ROOT, env={**self.environment, **password_variables(*ROLES)},
+            capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def start(self, name: str, *command: str, **environment: str) -> None:
         """Starts a process."""
+        needs = NEEDS[command[-1] if command[0] == "clearing" else command[0]]
+        given = password_variables(*needs.roles, *needs.purposes) if needs.roles or needs.purposes else {}
         with (self.directory / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", *command],
-                cwd=ROOT, env={**self.environment, **environment}, stdout=log, stderr=log,
+                cwd=ROOT, env={**self.environment, **given, **environment}, stdout=log, stderr=log,
             )  # fmt: skip
 
     def stop(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
@@ -75,7 +81,6 @@ def site(chain: Anvil, postgres_server: Postgres, tmp_path: Path) -> Iterator[Si
             "TONGDUI_RPC_URL": chain.url,
             "TONGDUI_CHAIN_ID": str(int(chain.rpc("eth_chainId"), 16)),
             "TONGDUI_KEYSTORE_DIR": str(tmp_path / "keys"),
-            "TONGDUI_KEYSTORE_PASSWORD": "a long random secret",
             "TONGDUI_GATEWAY_PORT": str(port),
         },
     )
@@ -97,7 +102,7 @@ def test_a_network_is_deployed_command_by_command_and_survives_its_parts(site: S
     assert json.loads(site.command("keys")) == {}, "first keys are made once"
 
     second_port = str(free_port())
-    for name in ("sequencer", "projector"):
+    for name in ("sequencer", "projector", "signer"):
         site.start(f"{name}-1", "clearing", name)
         site.start(f"{name}-2", "clearing", name)
     site.start("gateway-1", "gateway")
@@ -107,14 +112,11 @@ def test_a_network_is_deployed_command_by_command_and_survives_its_parts(site: S
         _eventually(lambda url=url: _is_healthy(url), f"{url} is not healthy")  # type: ignore[misc]
 
     signer = LocalSigner.generate()
-    with Client(urls[0], keys["operator"]) as operator:
+    with Client(urls[0], keys["operator"]) as operator, Client(urls[1], keys["treasury"]) as treasury:
         merchant = operator.merchants.create(name="Station", signer_address=signer.address, wait=WAIT)
         operator.programs.create(merchant=merchant, code="FUEL", name="Points", wait=WAIT)
-        key = operator.api_keys.create(merchant=merchant, scopes=["issue", "redeem", "members", "read"])
-    assert key.secret
-    stations = [
-        Client(url, key.secret, signer=signer, rpc_url=chain.url, contract=match[1], max_retries=8) for url in urls
-    ]
+        secret = testing.first_key(operator, treasury, merchant, ["issue", "redeem", "members", "read"])
+    stations = [Client(url, secret, signer=signer, rpc_url=chain.url, contract=match[1], max_retries=8) for url in urls]
     issued = 0
     stations[0].members.create(external_id="1")
     for points, victim in enumerate(["", "sequencer-1", "projector-1", "gateway-1"], start=1):
@@ -127,7 +129,7 @@ def test_a_network_is_deployed_command_by_command_and_survives_its_parts(site: S
     assert account.posted == issued == 10
     for station in stations:
         station.close()
-    for name in ("sequencer-2", "projector-2", "gateway-2"):
+    for name in ("sequencer-2", "projector-2", "signer-2", "gateway-2"):
         assert site.stop(name) in (0, -signal.SIGTERM), f"{name} does not end in good order"
 
 

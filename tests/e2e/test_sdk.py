@@ -27,6 +27,7 @@ from tongdui import (
     Outcome,
     Receipt,
     Redeem,
+    testing,
     yuan,
 )
 from tongdui._cli import main
@@ -60,25 +61,23 @@ class Participants:
 
     def join(self, code: str, name: str, lifetime_days: int | None = 365) -> Party:
         signer = LocalSigner.generate()
-        merchant = self.operator.merchants.create(
-            name=name, signer_address=signer.address, credit_limit_micros=yuan(100), wait=WAIT
-        )
+        merchant = self.operator.merchants.create(name=name, signer_address=signer.address, wait=WAIT)
         assert merchant.status == "active"
+        testing.lend(self.operator, self.treasury, merchant, yuan(100))
         program = self.operator.programs.create(
             merchant=merchant, code=code, name=name, default_lifetime_days=lifetime_days, wait=WAIT
         )
         assert program.status == "active"
-        key = self.operator.api_keys.create(role="merchant", merchant=merchant, scopes=SCOPES)
-        assert key.secret
+        secret = testing.first_key(self.operator, self.treasury, merchant, SCOPES)
         client = Client(
             self.network.url,
-            key.secret,
+            secret,
             signer=signer,
             rpc_url=self.network.rpc_url,
             contract=self.network.settings.contract,
             chain_id=self.network.settings.chain_id,
         )
-        self.parties[code] = Party(merchant, signer, key.secret, client)
+        self.parties[code] = Party(merchant, signer, secret, client)
         return self.parties[code]
 
 
@@ -101,9 +100,7 @@ def participants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Participa
         )
         assert proposed.signed_by == ("source",)
         assert cinema.client.agreements.sign(proposed, wait=WAIT).state == "active"
-        deposit = treasury.deposits.create(
-            merchant=station.merchant, micros=yuan(500), bank_reference="BANK-1", wait=WAIT
-        )
+        deposit = testing.deposit(treasury, operator, station.merchant, yuan(500), "BANK-1")
         assert deposit.state == "posted"
         yield participants
 
@@ -380,8 +377,8 @@ def test_the_async_client_issues_many_at_once(participants: Participants, statio
 def test_a_managed_merchant_needs_no_signer(participants: Participants) -> None:
     merchant = participants.operator.merchants.create(name="Managed", managed_key=True, wait=WAIT)
     participants.operator.programs.create(merchant=merchant, code="EASY", name="Easy", wait=WAIT)
-    key = participants.operator.api_keys.create(merchant=merchant, scopes=SCOPES)
-    with Client(participants.network.url, key.secret) as client:
+    secret = testing.first_key(participants.operator, participants.treasury, merchant, SCOPES)
+    with Client(participants.network.url, secret) as client:
         member = client.members.create(external_id="E-1")
         movement = client.issuances.create(program="EASY", member=member, points=3, wait=WAIT)
         assert movement.settled().points == 3

@@ -24,7 +24,7 @@ from clearing.runtime.embedded.network import EmbeddedNetwork, with_client
 from clearing.runtime.embedded.supervisor import Child
 from scripts.dev.services import free_port
 from tests.support.books import assert_books_balance
-from tongdui import APIError, Client, LocalSigner, TongduiError
+from tongdui import APIError, Client, LocalSigner, TongduiError, testing
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT = 60.0
@@ -96,10 +96,10 @@ def test_it_stops_on_ctrl_c_and_starts_again_with_everything(up: Up) -> None:
     with Client(up.url, up.key("operator")) as operator, Client(up.url, up.key("treasury")) as treasury:
         merchant = operator.merchants.create(name="Station", signer_address=signer.address, wait=WAIT)
         operator.programs.create(merchant=merchant, code="FUEL", name="Points", wait=WAIT)
-        key = operator.api_keys.create(merchant=merchant, scopes=["issue", "redeem", "members", "settle", "read"])
-        treasury.deposits.create(merchant=merchant, micros=5_000_000, bank_reference="B-1", wait=WAIT)
-    assert key.secret
-    with Client(up.url, key.secret, signer=signer) as station:
+        scopes = ["issue", "redeem", "members", "settle", "read"]
+        secret = testing.first_key(operator, treasury, merchant, scopes)
+        testing.deposit(treasury, operator, merchant, 5_000_000, "B-1")
+    with Client(up.url, secret, signer=signer) as station:
         station.members.create(external_id="1")
         entry = station.issuances.create(program="FUEL", member="external:1", points=500, wait=WAIT).settled()
 
@@ -109,7 +109,7 @@ def test_it_stops_on_ctrl_c_and_starts_again_with_everything(up: Up) -> None:
     assert up.answers() == []
 
     up.start()
-    with Client(up.url, key.secret, signer=signer, rpc_url=up.rpc_url) as station:
+    with Client(up.url, secret, signer=signer, rpc_url=up.rpc_url) as station:
         (account,) = station.members.accounts("external:1")
         assert (account.posted, account.reserved) == (500, 0)
         assert station.positions.get(merchant).position_micros == 5_000_000
@@ -165,12 +165,12 @@ def busy_network(directory: Path) -> Iterator[tuple[EmbeddedNetwork, Client]]:
     with (
         EmbeddedNetwork(directory, worker=False) as network,
         Client(network.url, network.api_keys["operator"]) as operator,
+        Client(network.url, network.api_keys["treasury"]) as treasury,
     ):
         merchant = operator.merchants.create(name="Station", signer_address=signer.address, wait=WAIT)
         operator.programs.create(merchant=merchant, code="FUEL", name="Points", wait=WAIT)
-        key = operator.api_keys.create(merchant=merchant, scopes=["issue", "redeem", "members", "read"])
-        assert key.secret
-        with Client(network.url, key.secret, signer=signer, max_retries=8) as station:
+        secret = testing.first_key(operator, treasury, merchant, ["issue", "redeem", "members", "read"])
+        with Client(network.url, secret, signer=signer, max_retries=8) as station:
             yield network, station
 
 

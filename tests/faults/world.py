@@ -195,7 +195,9 @@ class World:
 
     def _subscribe(self) -> None:
         with self.harness.database.session.begin() as session:
-            service = WebhookService(session, keyring=self.harness.keyring, settings=self.harness.settings)
+            service = WebhookService(
+                session, keyring=self.harness.keyrings.webhook_secrets, settings=self.harness.settings
+            )
             for number in OWN:
                 merchant = session.get_one(Merchant, number)
                 service.create(merchant, url=self.receiver.url, types=["order.settled"], description="", actor="test")
@@ -301,7 +303,7 @@ class World:
             os.waitpid(child, 0)
             ours.close()
         self._restart()
-        deliverer = Deliverer(self.harness.database, self.harness.settings, self.harness.keyring)
+        deliverer = Deliverer(self.harness.database, self.harness.settings, self.harness.keyrings.webhook_secrets)
         _carry_out(self.harness, plan, deliverer)  # the client asks again: it cannot know what happened
         self._settle_everything()
         _deliver(self.harness, deliverer)
@@ -340,6 +342,7 @@ class World:
         while True:
             with contextlib.suppress(*TROUBLE):
                 self.harness.sequencer.step()
+                self.harness.signer.step()
                 is_moving = bool(self.harness.projector.step()) or _is_open(self.harness)
                 # Points may have come back to an address that a merge had emptied.
                 if not is_moving and not self._round.run_late():
@@ -600,7 +603,7 @@ def _live(harness: Harness, plan: Plan | Group, parent: Connection, at: int | No
         mine.database = Database(harness.settings.database_url)
         mine.client = ChainClient(harness.settings.rpc_url)
         mine.restart()
-        deliverer = Deliverer(mine.database, mine.settings, mine.keyring)
+        deliverer = Deliverer(mine.database, mine.settings, mine.keyrings.webhook_secrets)
         steps = Steps(parent, at)
         steps.watch(mine, deliverer)
         _carry_out(mine, plan, deliverer)
@@ -616,6 +619,7 @@ def _carry_out(harness: Harness, plan: Plan | Group, deliverer: Deliverer) -> No
     deadline = time.monotonic() + PATIENCE
     while _insist(lambda: _is_open(harness)) or (plan.merge and _insist(lambda: _is_moving(harness, plan.merge))):
         _insist(harness.sequencer.step)
+        _insist(harness.signer.step)
         _insist(harness.projector.step)
         if plan.merge:
             _insist(MergeRound(harness.database, harness.settings, harness.keyring).run)

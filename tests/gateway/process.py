@@ -9,8 +9,10 @@ from pathlib import Path
 
 import httpx
 
+from clearing.kit.signing.passwords import Purpose
 from scripts.dev.services import free_port
 from tests.gateway.site import until
+from tests.support.secrets import password_variables
 
 
 class GatewayProcess:
@@ -25,7 +27,7 @@ class GatewayProcess:
             "TONGDUI_GATEWAY_PORT": str(self.port),
             "TONGDUI_RPC_URL": "http://127.0.0.1:9",
             "TONGDUI_CONTRACT": "0x" + "c0" * 20,
-            "TONGDUI_KEYSTORE_PASSWORD": "only for tests",
+            **password_variables(*Purpose),
             **settings,
         }
         with log.open("wb") as output:

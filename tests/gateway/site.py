@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 import httpx
 import structlog
 import uvicorn
-from pydantic import SecretStr
 from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session
 
@@ -36,14 +35,16 @@ from clearing.ledger.settlement.models import BankMovement, BankMovementState
 from clearing.ledger.settlement.repository import PositionRepository
 from clearing.ordering.orders.models import Order, OrderState
 from clearing.ordering.orders.progress_repository import OrderProgressRepository
-from clearing.parties.access.service import bootstrap_keys
+from clearing.parties.access.service import AccessService, Scope, bootstrap_keys
 from clearing.parties.agreements.models import Agreement
 from clearing.parties.members.models import Member
 from clearing.parties.merchants.models import Merchant, MerchantStatus
+from clearing.parties.merchants.service import require_merchant
 from clearing.parties.programs.models import Program, ProgramStatus
 from clearing.pipeline.registry_events import apply_event
 from gateway.app import create_app
 from gateway.server import KEEP_ALIVE_SECONDS
+from tests.support.secrets import passwords
 from tongdui import receipts
 from tongdui.encoding import hex_of
 
@@ -75,7 +76,7 @@ class Site:
             "rpc_url": "http://127.0.0.1:9",
             "contract": CONTRACT,
             "keystore_dir": directory,
-            "keystore_password": SecretStr("only for tests"),
+            **passwords(),
             "gateway_port": self._listener.getsockname()[1],
             "health_timeout": 30,
             **dict.fromkeys(RATE_LIMITS, 0),
@@ -189,17 +190,35 @@ class Site:
             notify(session, Channel.DECIDED)
 
     def merchant(self, name: str = "", *, program: str | None = None, **fields: Any) -> Party:
-        """An active merchant with a managed key (unless `signer_address` is given) and an API key with every scope."""
+        """An active merchant with a managed key (unless `signer_address` is given) and an API key with every scope, made as the
+        command line makes it."""
         name = name or f"Merchant {next(_numbers)}"
         if "signer_address" not in fields:
             fields["managed_key"] = True
-        merchant = self.post("/v1/merchants", {"name": name, "credit_limit_micros": 10**12, **fields})
-        body = {"role": "merchant", "merchant": merchant["id"], "scopes": ALL_SCOPES}
-        self.keys[merchant["id"]] = self.post("/v1/api_keys", body)["secret"]
+        credit = fields.pop("credit_limit_micros", 10**12)
+        merchant = self.post("/v1/merchants", {"name": name, **fields})
+        with self.database.session.begin() as session:
+            found = require_merchant(session, merchant["id"])
+            _, self.keys[found.id] = AccessService(session).create_first(found, frozenset(Scope), actor="test")
         if program is not None:
             self.post("/v1/programs", {"merchant": merchant["id"], "code": program, "name": program})
         self.confirm()
+        with self.database.session.begin() as session:
+            PositionRepository(session).lock(merchant["number"]).credit_limit = credit
         return Party(self, self.get(f"/v1/merchants/{merchant['id']}"), program)
+
+    def agreed(self, path: str, body: Any, *, caller: str = "operator", checker: str | None = None) -> Any:
+        """What needs two persons: one asks, and another one approves. The approval, with what each of them was shown once."""
+        asked = self.post(path, {"reason": "for a test", **body}, caller=caller)
+        checker = checker or ("operator" if caller == "treasury" else "treasury")
+        done = self.post(f"/v1/approvals/{asked['id']}/approve", {}, caller=checker)
+        return {**done, **{field: asked[field] for field in ("code", "secret") if asked[field]}}
+
+    def book(self, kind: str, merchant: str, micros: int, reference: str) -> Any:
+        """A deposit or a withdrawal, for which the treasury has asked and which the operator has approved."""
+        body = {"merchant": merchant, "micros": micros, "bank_reference": reference}
+        done = self.agreed(f"/v1/{kind}s", body, caller="treasury")
+        return self.get(f"/v1/{kind}s/{done['result']}")
 
     def give(self, member: str, program: str, points: int) -> None:
         """Adds points to a member's account, as if the chain had posted them."""
@@ -247,8 +266,7 @@ class Party:
 
     def key(self, *scopes: str) -> str:
         """A further API key of this merchant."""
-        body = {"role": "merchant", "merchant": self.id, "scopes": list(scopes)}
-        return str(self.site.post("/v1/api_keys", body)["secret"])
+        return str(self.post("/v1/api_keys", {"scopes": list(scopes)})["secret"])
 
     def member(self, external_id: str = "") -> str:
         """Registers a member with this merchant; its id."""

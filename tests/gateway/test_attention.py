@@ -61,7 +61,7 @@ def test_a_movement_that_waits_for_longer_than_a_minute(site: Site, party: Party
 def test_low_liquidity(site: Site) -> None:
     poor = site.merchant(credit_limit_micros=1_000_000_000)
     assert _seen(poor) == {}
-    site.post(f"/v1/merchants/{poor.id}/credit_limit", {"credit_limit_micros": 1_000})
+    site.agreed(f"/v1/merchants/{poor.id}/credit_limit", {"credit_limit_micros": 1_000})
     site.confirm()
     assert list(_seen(poor)) == ["liquidity_critical"]
 

@@ -23,7 +23,7 @@ def _key(token: str) -> str:
 
 
 def test_it_says_who_did_what_to_whom_and_what_was_before(site: Site, fuel: Party) -> None:
-    site.post(f"/v1/merchants/{fuel.id}/credit_limit", {"credit_limit_micros": 2 * 10**12})
+    site.agreed(f"/v1/merchants/{fuel.id}/credit_limit", {"credit_limit_micros": 2 * 10**12})
     (limit,) = _log(site, f"subject={fuel.id}&type=merchant.credit_limit_requested")
     assert limit["actor"] == {"id": _key(site.keys["operator"]), "name": "a key of the operator"}
     assert (limit["merchant"], limit["data"]) == (fuel.id, {"from_micros": 10**12, "to_micros": 2 * 10**12})

@@ -114,8 +114,8 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/entries/export"): READ,
     ("GET", "/v1/entries/{leaf}"): READ,
     ("GET", "/v1/entries/{leaf}/receipt"): READ,
-    ("POST", "/v1/api_keys"): {"operator", "merchant:keys"},
-    ("GET", "/v1/api_keys"): READ | {"merchant:keys"},
+    ("POST", "/v1/api_keys"): {"operator", "treasury", "merchant:keys"},
+    ("GET", "/v1/api_keys"): READ_AND_TREASURY | {"merchant:keys"},
     ("GET", "/v1/batches"): READ,
     ("GET", "/v1/batches/{batch}"): READ,
     ("GET", "/v1/operations"): {"operator", "auditor"},
@@ -152,6 +152,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("DELETE", "/v1/invitations/{invitation}"): {"operator"} | ADMINS,
     ("POST", "/v1/invitations/lookup"): PUBLIC,
     ("POST", "/v1/invitations/accept"): PUBLIC,
+    ("POST", "/v1/invitations/redeem"): PUBLIC,
     ("POST", "/v1/password_resets"): PUBLIC,
     ("POST", "/v1/password_resets/perform"): PUBLIC,
     ("GET", "/v1/events"): READ_AND_TREASURY,
@@ -178,6 +179,11 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/v1/webhook_endpoints/{endpoint}/replay"): {"merchant:webhooks"},
     ("GET", "/v1/webhook_endpoints/{endpoint}/deliveries"): READ,
     ("GET", "/v1/webhook_endpoints/{endpoint}/deliveries/{event}"): READ,
+    ("GET", "/v1/approvals"): {"operator", "treasury", "auditor"},
+    ("GET", "/v1/approvals/{approval}"): {"operator", "treasury", "auditor"},
+    ("POST", "/v1/approvals/{approval}/approve"): {"operator", "treasury"},
+    ("POST", "/v1/approvals/{approval}/decline"): {"operator", "treasury"},
+    ("POST", "/v1/approvals/{approval}/withdraw"): {"operator", "treasury"},
     ("GET", "/v1/audit_log"): {"operator", "auditor"},
 }
 PAGES = {("GET", "/"), ("GET", "/docs"), ("GET", "/openapi.json"), ("GET", "/problems"), ("GET", "/problems/{name}")}
@@ -272,11 +278,9 @@ def affairs(site: Site, fuel: Party, cine: Party, exchange_agreement: str) -> di
     """Paths of what belongs to FUEL's merchant (and, for the agreement, to CINE's)."""
     member = fuel.member("private-7")
     issuance = fuel.post("/v1/issuances", {"program": "FUEL", "member": member, "points": 5})
-    deposit = {"merchant": fuel.id, "micros": 5, "bank_reference": "secret deposit"}
-    deposited = site.post("/v1/deposits", deposit, caller="treasury")
+    deposited = site.book("deposit", fuel.id, 5, "secret deposit")
     site.confirm()
-    withdrawal = {"merchant": fuel.id, "micros": 5, "bank_reference": "secret withdrawal"}
-    withdrawn = site.post("/v1/withdrawals", withdrawal, caller="treasury")
+    withdrawn = site.book("withdrawal", fuel.id, 5, "secret withdrawal")
     return {
         "member": f"/v1/members/{member}",
         "accounts": f"/v1/members/{member}/accounts",

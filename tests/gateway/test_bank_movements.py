@@ -15,8 +15,7 @@ def test_bookings_are_found_by_reference_merchant_and_time(site: Site) -> None:
     one, two = site.merchant(program="BKA"), site.merchant(program="BKB")
     booked = {}
     for party, reference in ((one, "BK-1"), (one, "BK-2"), (two, "BK-3")):
-        body = {"merchant": party.id, "micros": 7_000_000, "bank_reference": reference}
-        booked[reference] = site.post("/v1/deposits", body, caller="treasury")
+        booked[reference] = site.book("deposit", party.id, 7_000_000, reference)
     wanted = "bank_reference[]=BK-1&bank_reference[]=BK-3&bank_reference[]=BK-9"
     assert _references(site, wanted, caller="treasury") == ["BK-3", "BK-1"]
     assert _references(site, f"merchant={one.id}") == ["BK-2", "BK-1"]

@@ -76,7 +76,7 @@ def test_a_revoked_key_is_refused_by_the_very_next_request(
     revoke: Revoke,
     request_of: Callable[[Site, Party, str, str], httpx.Response],
 ) -> None:
-    made = site.post("/v1/api_keys", {"role": "merchant", "merchant": fuel.id, "scopes": ["issue", "members", "read"]})
+    made = fuel.post("/v1/api_keys", {"scopes": ["issue", "members", "read"]})
     for gateway in (site, neighbour):
         gateway.get("/v1/merchants", caller=made["secret"])  # a new key works at once, and from now on both know it
     revoke(site, neighbour, made["id"])
@@ -102,7 +102,7 @@ def test_a_revoked_key_is_refused_by_the_very_next_request(
 def test_a_revoked_key_is_told_nothing_of_its_request(
     site: Site, fuel: Party, method: str, path: str, body: Any, headers: dict[str, str]
 ) -> None:
-    made = site.post("/v1/api_keys", {"role": "merchant", "merchant": fuel.id, "scopes": ["issue", "members", "read"]})
+    made = fuel.post("/v1/api_keys", {"scopes": ["issue", "members", "read"]})
     before = site.call(method, path, body, caller=made["secret"], headers=headers)
     assert before.status_code in (400, 403, 415, 422)
     _by_hand(site, site, made["id"])
@@ -110,7 +110,7 @@ def test_a_revoked_key_is_told_nothing_of_its_request(
 
 
 def test_a_refused_caller_leaves_nothing_behind(site: Site, fuel: Party, member: str) -> None:
-    made = site.post("/v1/api_keys", {"role": "merchant", "merchant": fuel.id, "scopes": ["issue"]})
+    made = fuel.post("/v1/api_keys", {"scopes": ["issue"]})
     site.post("/v1/issuances", _issue(member), caller=made["secret"])
     _by_hand(site, site, made["id"])
     refused = site.call("POST", "/v1/issuances", _issue(member), caller=made["secret"], key="not-used-up")
@@ -121,7 +121,7 @@ def test_a_refused_caller_leaves_nothing_behind(site: Site, fuel: Party, member:
 
 
 def test_a_key_that_works_again_works_at_once(site: Site, fuel: Party) -> None:
-    made = site.post("/v1/api_keys", {"role": "merchant", "merchant": fuel.id, "scopes": ["read"]})
+    made = fuel.post("/v1/api_keys", {"scopes": ["read"]})
     for revoked_at, status in (("created_at", 401), ("NULL", 200), ("created_at", 401)):
         with site.database.session.begin() as session:
             session.execute(text(f"UPDATE api_keys SET revoked_at = {revoked_at} WHERE id = :id"), {"id": made["id"]})

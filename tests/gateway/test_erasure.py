@@ -171,7 +171,7 @@ def test_merged_members_are_erased_together(site: Site, fuel: Party) -> None:
         assert session.get(Member, new) is None
     shown: Any = fuel.get(f"/v1/merges/{merge}")
     assert (shown["state"], shown["accounts"], shown["member_address"]) == ("cancelled", [], None)
-    MergeRound(site.database, site.settings, site.app.state.gateway.keyring).run()
+    MergeRound(site.database, site.settings, site.app.state.gateway.keyrings.managed_keys).run()
 
 
 def test_the_sdk_erases(site: Site, fuel: Party) -> None:

@@ -34,6 +34,8 @@ REFUSED = {
     ("PATCH", "/v1/staff/seats/{seat}"): "not_found",
     ("POST", "/v1/invitations/lookup"): "invitation_unknown",
     ("POST", "/v1/invitations/accept"): "invitation_unknown",
+    ("POST", "/v1/invitations/redeem"): "invitation_unknown",
+    ("POST", "/v1/staff/{person}/enable"): "not_found",
     ("POST", "/v1/password_resets"): "no_mail",
     ("POST", "/v1/password_resets/perform"): "reset_unknown",
 }
@@ -66,13 +68,16 @@ def peopled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Pa
         proposed = cine.post("/v1/agreements", terms(fuel, cine))["id"]
         hold = fuel.post("/v1/holds", {"program": "FUEL", "member": MEMBER, "points": 600})["id"]
         endpoint = fuel.post("/v1/webhook_endpoints", {"url": "https://partner.example/first"})["id"]
-        site.post("/v1/deposits", {"merchant": fuel.id, "micros": 10**9, "bank_reference": "first"}, caller="treasury")
+        site.book("deposit", fuel.id, 10**9, "first")
         site.confirm()
         sold = fuel.post(
             "/v1/redemptions", {"program": "FUEL", "member": MEMBER, "points": 95, "reference": "sale-0001"}
         )
         site.finish(sold["order"], OrderState.SETTLED)
+        limit = {"credit_limit_micros": 10**9, "reason": "a guarantee"}
+        asked = site.post(f"/v1/merchants/{wash.id}/credit_limit", limit)["id"]
         renamed = [
+            ("approvals", asked, PATHS["approval"]),
             ("merchants", fuel.id, MERCHANT),
             ("merchants", wash.id, ACCEPTOR),
             ("agreements", proposed, AGREEMENT),

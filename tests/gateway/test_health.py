@@ -17,11 +17,14 @@ from clearing.kit.clock import SYSTEM_CLOCK
 from clearing.ledger.journal.models import Block
 from clearing.pipeline.leadership import Leadership, has_leader
 from clearing.pipeline.models import Transaction
+from clearing.pipeline.privileged_calls import SIGNING_ROLES, leadership_of
 from clearing.pipeline.switches.repository import SEQUENCING, SwitchRepository
 from gateway.app import THREADS
 from scripts.dev.services import Anvil, Postgres
 from tests.gateway.site import Site, until
 from tests.support.silent_node import SilentNode
+
+DAEMONS = ("sequencer", "projector", *map(leadership_of, SIGNING_ROLES))
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def connected(database_url: str, chain: Anvil, tmp_path: Path) -> Iterator[Site]
 @contextmanager
 def _led(site: Site, *names: str) -> Iterator[None]:
     """Takes the daemons' locks, as if they ran."""
-    daemons = [Leadership(site.database, name) for name in names or ("sequencer", "projector")]
+    daemons = [Leadership(site.database, name) for name in names or DAEMONS]
     try:
         for daemon in daemons:
             until(daemon.acquire)
@@ -43,7 +46,7 @@ def _led(site: Site, *names: str) -> Iterator[None]:
             daemon.release()
         # PostgreSQL ends a session, and with it the session's locks, some time after the client has disconnected.
         with site.database.reading() as session:
-            until(lambda: not any(has_leader(session, daemon) for daemon in ("sequencer", "projector")))
+            until(lambda: not any(has_leader(session, daemon) for daemon in DAEMONS))
 
 
 def _ready(site: Site) -> tuple[int, str, set[str]]:
@@ -96,7 +99,7 @@ def test_a_database_that_does_not_answer(chain: Anvil, tmp_path: Path) -> None:
         assert _ready(site) == (
             503,
             "degraded",
-            {"database", "migrations", "sequencer", "projector", "reconciliation"},
+            {"database", "migrations", "sequencer", "signer", "projector", "reconciliation"},
         )
         assert site.http.get("/healthz").status_code == 200
         own.start()
@@ -115,12 +118,15 @@ def test_a_paused_sequencer(connected: Site, chain: Anvil) -> None:
 def test_daemons_that_are_not_running(database_url: str, chain: Anvil, tmp_path: Path) -> None:
     with Site(database_url, tmp_path, rpc_url=chain.url, chain_id=chain.chain_id) as site:
         _at(site, int(chain.rpc("eth_blockNumber"), 16))
-        assert _ready(site) == (503, "degraded", {"sequencer", "projector"})
-        with _led(site, "projector"):
-            assert _ready(site) == (503, "degraded", {"sequencer"})
+        assert _ready(site) == (503, "degraded", {"sequencer", "projector", "signer"})
+        with _led(site, "projector", leadership_of("treasury")):
+            assert _ready(site) == (503, "degraded", {"sequencer", "signer"})
+            signer = site.http.get("/readyz").json()["checks"]["signer"]
+            assert signer["detail"] == "not running for operator"
+        with _led(site, "sequencer", "projector"):
+            assert _ready(site) == (200, "ok", {"signer"}), "orders go on"
         with _led(site):
             assert _ready(site) == (200, "ok", set())
-        assert _ready(site) == (503, "degraded", {"sequencer", "projector"})
 
 
 def test_the_wrong_chain(database_url: str, chain: Anvil, tmp_path: Path) -> None:
@@ -136,13 +142,14 @@ def test_a_projector_that_is_stuck(connected: Site, chain: Anvil) -> None:
     assert _ready(connected) == (503, "degraded", {"projector"})
 
 
-def test_a_sequencer_that_is_stuck(connected: Site, chain: Anvil) -> None:
+def test_a_signer_that_is_stuck(connected: Site, chain: Anvil) -> None:
     _at(connected, int(chain.rpc("eth_blockNumber"), 16))
     connected.post("/v1/merchants", {"name": "Waiting", "managed_key": True})
     assert _ready(connected) == (200, "ok", set())
     with connected.database.session.begin() as session:
         session.execute(update(Call).values(created_at=SYSTEM_CLOCK.now() - timedelta(minutes=1)))
-    assert _ready(connected) == (503, "degraded", {"sequencer"})
+    assert _ready(connected) == (200, "ok", {"signer"})
+    assert "a call waits since" in connected.http.get("/readyz").json()["checks"]["signer"]["detail"]
 
 
 def test_a_chain_that_is_stuck(connected: Site, chain: Anvil) -> None:

@@ -16,8 +16,7 @@ def _listed(site: Site, key_id: str) -> dict[str, object]:
 
 
 def test_a_key_has_a_name_and_tells_when_it_was_last_used(site: Site, fuel: Party) -> None:
-    body = {"merchant": fuel.id, "scopes": ["read"], "name": "till 7"}
-    made = site.post("/v1/api_keys", body)
+    made = fuel.post("/v1/api_keys", {"scopes": ["read"], "name": "till 7"})
     assert (made["name"], made["last_used_at"]) == ("till 7", None)
     uses = site.app.state.gateway.key_uses
     uses.write(site.app.state.gateway.writing)

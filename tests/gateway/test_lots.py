@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import select, text, update
 
-from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.keyrings import Keyrings
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.journal.models import Block, Entry
 from clearing.ordering.expiry.rounds import ExpiryRound
@@ -41,7 +41,7 @@ def test_expired_points_are_shown_as_due_and_burnt_on_request(site: Site) -> Non
         session.execute(text("UPDATE entries SET expiry_day = 1 WHERE program = :n"), {"n": program})
         session.execute(text("UPDATE accounts SET due_on = 1 WHERE program = :n"), {"n": program})
         session.execute(text("UPDATE signer_keys SET keystore = NULL WHERE merchant_number = :n"), {"n": own.number})
-    keyring = Keyring(site.settings.keystore_password.get_secret_value())
+    keyring = Keyrings.of(site.settings).managed_keys
     ExpiryRound(site.database, site.settings, keyring).run()
     (due,) = own.get("/v1/expirations/due")["data"]
     assert (due["member"], due["program"], due["points"]) == (member, "OWNK", 40)

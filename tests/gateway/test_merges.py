@@ -44,7 +44,7 @@ def test_a_merge_says_first_that_it_cannot_be_undone(site: Site, fuel: Party, pa
     assert fuel.get(f"/v1/members/external:{name}") == merged
     fuel.refused(f"/v1/merges/{proposed['id']}/cancel", {}, "merge_ended", 409)
 
-    MergeRound(site.database, site.settings, site.app.state.gateway.keyring).run()
+    MergeRound(site.database, site.settings, site.app.state.gateway.keyrings.managed_keys).run()
     (transfer,) = fuel.get(f"/v1/transfers?member={new}")["data"]
     assert (transfer["points"], transfer["reference"]) == (100, account["reference"])
     assert fuel.get(f"/v1/merges/{proposed['id']}")["accounts"][0]["available"] == 0

@@ -149,7 +149,7 @@ def test_a_forged_id_token_is_not_believed(site: Site, issuer: str, fault: str) 
 def test_the_issuer_is_named_to_whoever_wants_to_sign_in(site: Site, issuer: str) -> None:
     assert site.http.get("/v1/sessions/issuers").json() == {"data": [{"name": urlsplit(issuer).netloc, "url": issuer}]}
     named = site.settings.model_copy(update={"oidc_name": "Partner's directory"})
-    keyring = site.app.state.gateway.keyring
+    keyring = site.app.state.gateway.keyrings.staff_secrets
     assert [one.name for one in OidcProvider(named, keyring, site.clock).issuers] == ["Partner's directory"]
     without = named.model_copy(update={"oidc_issuer": ""})
     assert list(OidcProvider(without, keyring, site.clock).issuers) == []

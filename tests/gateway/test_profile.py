@@ -182,7 +182,7 @@ def test_a_secret_of_an_app_is_good_for_its_person_only(site: Site, fuel: Party)
         mine, theirs = (session.get_one(Person, worker.id) for worker in (one, other))
         assert mine.totp_secret is not None
         assert len(mine.totp_secret) < 200
-        keyring = site.app.state.gateway.keyring
+        keyring = site.app.state.gateway.keyrings.staff_secrets
         assert keyring.unseal(f"totp {one.id}", mine.totp_secret) == b32decode(secret)
         with pytest.raises(ValueError, match="not sealed here"):
             keyring.unseal(f"totp {theirs.id}", mine.totp_secret)

@@ -106,9 +106,9 @@ def test_whoever_has_lost_its_app_accepts_with_a_recovery_code(site: Site, cine:
 def test_accepting_and_inviting_lock_in_one_order(site: Site) -> None:
     """In two orders they could wait for each other, and PostgreSQL would end one of them."""
     shop = site.merchant("First Shop")
-    made = site.post("/v1/invitations", {"email": "first@partner.example", "title": "admin", "merchant": shop.id})
+    made = site.agreed("/v1/invitations", {"email": "first@partner.example", "title": "admin", "merchant": shop.id})
     with site.statements() as seen:
-        body = {"token": _token(made), "name": "First", "password": NEW_PASSWORD}
+        body = {"token": _token(made), "code": made["code"], "name": "First", "password": NEW_PASSWORD}
         site.post("/v1/invitations/accept", body)
     asked = [statement for statement, _ in seen]
     counted = next(place for place, text in enumerate(asked) if "count(*)" in text and "staff_seats" in text)
@@ -227,40 +227,45 @@ def test_an_admin_offers_titles_of_its_own_merchant_only(site: Site, fuel: Party
 
 def test_the_operator_brings_in_the_first_admin_and_nobody_else(site: Site) -> None:
     wash = site.merchant("Wash")
-    offer = {"email": "boss@wash.example", "merchant": wash.id}
+    offer = {"email": "boss@wash.example", "merchant": wash.id, "reason": "comes on board"}
     refused = site.refused("/v1/invitations", {**offer, "title": "cashier"}, "forbidden", 403)
     assert refused["errors"][0]["pointer"] == "/title"
     site.refused("/v1/invitations", {**offer, "title": "admin", "merchant": "mer_" + "0" * 26}, "validation_failed")
-    first = site.post("/v1/invitations", {**offer, "title": "admin"})
-    second = site.post("/v1/invitations", {**offer, "title": "admin", "email": "rival@wash.example"})
-    third = site.post("/v1/invitations", {**offer, "title": "admin", "email": worker(site, "auditor").email})
+    first = site.agreed("/v1/invitations", {**offer, "title": "admin"})
+    second = site.agreed("/v1/invitations", {**offer, "title": "admin", "email": "rival@wash.example"})
+    third = site.agreed("/v1/invitations", {**offer, "title": "admin", "email": worker(site, "auditor").email})
     listed = site.get(f"/v1/invitations?merchant={wash.id}")["data"]
-    assert {one["id"] for one in listed} == {first["id"], second["id"], third["id"]}
-    body = {"token": _token(first), "name": "The Boss", "password": NEW_PASSWORD}
+    assert {one["id"] for one in listed} == {first["result"], second["result"], third["result"]}
+    body = {"token": _token(first), "code": first["code"], "name": "The Boss", "password": NEW_PASSWORD}
     boss = site.post("/v1/invitations/accept", body)
     site.refused(
         "/v1/invitations/accept",
-        {**body, "token": _token(second), "name": "A Rival"},
+        {**body, "token": _token(second), "code": second["code"], "name": "A Rival"},
         "merchant_has_admin",
         409,
     )
-    known = {"token": _token(third), "password": PASSWORD}
+    known = {"token": _token(third), "code": third["code"], "password": PASSWORD}
     for _ in range(11):  # whoever gives its password and comes too late has not tried a wrong one
         site.refused("/v1/invitations/accept", known, "merchant_has_admin", 409)
     site.refused("/v1/invitations", {**offer, "title": "admin"}, "merchant_has_admin", 409)
     assert [one["person"]["name"] for one in site.get(f"/v1/staff?merchant={wash.id}")["data"]] == ["The Boss"]
     with site.database.session.begin() as session:
         session.get_one(Person, boss["person"]["id"]).disabled_at = site.clock.now()
-    assert site.post("/v1/invitations", {**offer, "title": "admin", "email": "heir@wash.example"})["link"]
+    assert site.agreed("/v1/invitations", {**offer, "title": "admin", "email": "heir@wash.example"})["link"]
 
 
 def test_the_operator_invites_the_networks_own_staff(site: Site) -> None:
-    invitation = site.post("/v1/invitations", {"email": "cash@tongdui.example", "title": "treasury"})
+    invitation = site.agreed("/v1/invitations", {"email": "cash@tongdui.example", "title": "treasury"})
     body = {"token": _token(invitation), "name": "Treasurer", "password": NEW_PASSWORD}
+    for wrong in ({}, {"code": "guessed"}):
+        refused = site.refused("/v1/invitations/accept", {**body, **wrong}, "invitation_code_wrong")
+        assert refused["errors"][0]["pointer"] == "/code"
+    body["code"] = invitation["code"]
     session = site.post("/v1/invitations/accept", body)
     assert (session["seat"]["role"], session["seat"]["merchant"]) == ("treasury", None)
     assert "Treasurer" in [one["person"]["name"] for one in site.get("/v1/staff")["data"]]
-    site.refused("/v1/invitations", {"email": "y@tongdui.example", "title": "manager"}, "validation_failed")
+    wrong = {"email": "y@tongdui.example", "title": "manager", "reason": "x"}
+    assert site.refused("/v1/invitations", wrong, "validation_failed")["errors"][0]["pointer"] == "/title"
 
 
 def test_a_program_with_a_merchants_key_manages_no_people(site: Site, fuel: Party) -> None:
@@ -358,11 +363,12 @@ def test_a_disabled_admin_can_lose_its_seat(site: Site) -> None:
 def test_the_operator_shuts_out_a_merchants_only_admin_and_brings_in_another(site: Site) -> None:
     shop = site.merchant("Lone")
     only = worker(site, "admin", shop)
-    offer = {"email": "heir@lone.example", "merchant": shop.id, "title": "admin"}
+    offer = {"email": "heir@lone.example", "merchant": shop.id, "title": "admin", "reason": "the first one left"}
     site.refused("/v1/invitations", offer, "merchant_has_admin", 409)
     assert site.post(f"/v1/staff/{only.id}/disable", {})["disabled_by_network"]
     assert only.call("GET", "/v1/network").status_code == 401
-    body = {"token": _token(site.post("/v1/invitations", offer)), "name": "Heir", "password": NEW_PASSWORD}
+    made = site.agreed("/v1/invitations", offer)
+    body = {"token": _token(made), "code": made["code"], "name": "Heir", "password": NEW_PASSWORD}
     heir = site.post("/v1/invitations/accept", body)
     enable = f"/v1/staff/{only.id}/enable"
     site.refused(enable, {}, "disabled_by_network", 403, caller=heir["token"])

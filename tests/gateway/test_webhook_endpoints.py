@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.keyrings import Keyrings
 from clearing.notifications.webhooks.delivery import Deliverer
 from tests.gateway.site import Party, Site
 from tests.support.webhook_receiver import WebhookReceiver
@@ -21,7 +21,7 @@ def test_a_webhook_endpoint_from_its_secret_to_its_removal(site: Site, fuel: Par
 
         hold = fuel.post("/v1/holds", {"program": "FUEL", "member": member, "points": 5})
         site.settings.webhook_timeout = 60
-        deliverer = Deliverer(site.database, site.settings, Keyring("only for tests"))
+        deliverer = Deliverer(site.database, site.settings, Keyrings.of(site.settings).webhook_secrets)
         while deliverer.step():
             pass
         assert [request.body["subject"] for request in receiver.requests] == [hold["id"]]

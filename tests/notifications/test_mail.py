@@ -43,7 +43,7 @@ class Post:
             mail_from="通兑 <no-reply@tongdui.example>",
             console_url="https://console.example/",
         )
-        self.keyring = self.site.app.state.gateway.keyring
+        self.keyring = self.site.app.state.gateway.keyrings.mailed_links
 
     def close(self) -> None:
         """Stops the server."""

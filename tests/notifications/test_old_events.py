@@ -41,7 +41,7 @@ def record(network: ChainlessNetwork, *kinds: str) -> None:
 def subscribe(network: ChainlessNetwork, kind: str) -> None:
     """Gives merchant 1 an endpoint for these events."""
     with network.database.session.begin() as session:
-        service = WebhookService(session, keyring=network.keyring, settings=network.settings)
+        service = WebhookService(session, keyring=network.keyrings.webhook_secrets, settings=network.settings)
         merchant = session.get_one(Merchant, 1)
         service.create(merchant, url="https://hooks.example", types=[kind], description="", actor="test")
 

@@ -26,7 +26,7 @@ def hooked(chainless: ChainlessNetwork) -> Iterator[Hooked]:
 
 def _shown(hooked: Hooked, endpoint_id: str, event_id: str) -> dict[str, Any]:
     with hooked.chainless.database.session() as session:
-        service = WebhookService(session, keyring=hooked.chainless.keyring, settings=hooked.settings)
+        service = WebhookService(session, keyring=hooked.chainless.keyrings.webhook_secrets, settings=hooked.settings)
         endpoint = hooked.stored(endpoint_id)
         return delivery_detail_view(service.delivery(endpoint, event_id)).model_dump()
 

@@ -99,7 +99,7 @@ def test_twenty_silent_endpoints_hold_nobody_up(hooked: Hooked, receiver: Webhoo
     hooked.endpoint(receiver.url, merchant=2)
     for number in range(30):
         hooked.record(f"honest {number}", merchant=2)
-    other = Deliverer(hooked.chainless.database, hooked.settings, hooked.chainless.keyring)
+    other = Deliverer(hooked.chainless.database, hooked.settings, hooked.chainless.keyrings.webhook_secrets)
     with delivering(hooked.deliverer, other):
         eventually(lambda: silent.waiting.total() == OF_MERCHANT)
         eventually(lambda: len(receiver.seen) == 30)
@@ -227,7 +227,9 @@ def test_an_endpoint_whose_events_all_wait_takes_no_slot() -> None:
 
 def _in_service(hooked: Hooked, action: Callable[[WebhookService], Any]) -> Any:
     with hooked.chainless.database.session.begin() as session:
-        return action(WebhookService(session, keyring=hooked.chainless.keyring, settings=hooked.settings))
+        return action(
+            WebhookService(session, keyring=hooked.chainless.keyrings.webhook_secrets, settings=hooked.settings)
+        )
 
 
 def _change(hooked: Hooked, endpoint: str, **changes: Any) -> None:

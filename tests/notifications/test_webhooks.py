@@ -204,7 +204,7 @@ def test_an_endpoint_that_fails_for_days_is_disabled_with_an_event_and_resumes_w
 
     receiver.reply = lambda _: 200
     with hooked.chainless.database.session.begin() as session:
-        service = WebhookService(session, keyring=hooked.chainless.keyring, settings=hooked.settings)
+        service = WebhookService(session, keyring=hooked.chainless.keyrings.webhook_secrets, settings=hooked.settings)
         found = service.visible(Viewer(1), endpoint)
         service.change(found, url=None, types=None, description=None, enabled=True, actor="test")
     hooked.change(WebhookEndpoint, rests_until=None)
@@ -253,7 +253,7 @@ def test_two_processes_deliver_every_event_once_and_in_order(hooked: Hooked, rec
     with hooked.chainless.database.session.begin() as session:
         for number in range(120):
             _happened(session, f"s{number % 8}", number=number)
-    other = Deliverer(hooked.chainless.database, hooked.settings, hooked.chainless.keyring)
+    other = Deliverer(hooked.chainless.database, hooked.settings, hooked.chainless.keyrings.webhook_secrets)
 
     def run(deliverer: Deliverer) -> None:
         deadline = time.monotonic() + 120
@@ -337,7 +337,9 @@ def test_events_are_sent_again_by_name_or_since_a_moment(hooked: Hooked, receive
 
     def replay(**wanted: Any) -> int:
         with hooked.chainless.database.session.begin() as session:
-            service = WebhookService(session, keyring=hooked.chainless.keyring, settings=hooked.settings)
+            service = WebhookService(
+                session, keyring=hooked.chainless.keyrings.webhook_secrets, settings=hooked.settings
+            )
             return service.replay(service.visible(Viewer(1), endpoint), actor="test", **wanted)
 
     assert replay(since=None, event_ids=[early[1]]) == 1
@@ -362,7 +364,9 @@ def test_an_event_that_is_asked_for_again_while_it_is_on_its_way_is_sent_again(
         answer = send(sender, *arguments)
         if len(receiver.requests) == 1:
             with hooked.chainless.database.session.begin() as session:
-                service = WebhookService(session, keyring=hooked.chainless.keyring, settings=hooked.settings)
+                service = WebhookService(
+                    session, keyring=hooked.chainless.keyrings.webhook_secrets, settings=hooked.settings
+                )
                 service.replay(service.visible(Viewer(1), endpoint), actor="test", since=None, event_ids=[event])
         return answer
 
@@ -375,7 +379,7 @@ def test_an_event_that_is_asked_for_again_while_it_is_on_its_way_is_sent_again(
 def test_after_a_new_secret_both_verify_for_a_day(hooked: Hooked, receiver: WebhookReceiver) -> None:
     endpoint, old = hooked.endpoint(receiver.url)
     with hooked.chainless.database.session.begin() as session:
-        service = WebhookService(session, keyring=hooked.chainless.keyring, settings=hooked.settings)
+        service = WebhookService(session, keyring=hooked.chainless.keyrings.webhook_secrets, settings=hooked.settings)
         new = service.renew_secret(service.visible(Viewer(1), endpoint), "test")
     hooked.record("a", 1)
     hooked.deliver()

@@ -82,8 +82,9 @@ def call_operator(network: Harness, function: str) -> None:
 
 def send_all(network: Harness) -> None:
     network.sequencer.sign_batch()
-    network.sequencer.sign_calls()
     network.sequencer.send_due()
+    network.signer.sign_pending()
+    network.signer.send_due()
 
 
 # -------------------------------------------------------------------- two paths that meet

@@ -58,6 +58,7 @@ def _states(harness: Harness) -> list[CallState]:
 def _steps(harness: Harness, times: int = 4) -> None:
     for _ in range(times):
         harness.sequencer.step()
+        harness.signer.step()
         harness.projector.step()
 
 
@@ -95,6 +96,7 @@ def test_a_call_that_a_pause_overtakes_again_and_again_is_not_lost(
         own_chain.rpc("evm_setAutomine", False)
         set_paused(True)
         harness.sequencer.step()
+        harness.signer.step()
         own_chain.rpc("anvil_mine", "0x1")
         own_chain.rpc("evm_setAutomine", True)
         set_paused(False)

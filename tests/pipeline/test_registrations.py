@@ -14,6 +14,7 @@ from clearing.parties.agreements.models import Agreement, AgreementState
 from clearing.parties.agreements.repository import AgreementUseRepository
 from clearing.parties.merchants.models import Merchant, MerchantStatus, SignerKey
 from clearing.parties.programs.models import Program, ProgramStatus
+from clearing.pipeline.privileged_calls import CallSigner
 from scripts.dev.services import Anvil
 from tests.pipeline.test_lock_order import mine_together, send_all
 from tests.support.harness import Harness
@@ -155,9 +156,9 @@ def _register_merchant(harness: Harness, number: int, name: str, key: str) -> No
         request_call(session, "operator", "registerMerchant", [number, hex_of(text_word(name)), key, 0], "")
 
 
-def test_a_call_whose_key_is_missing_waits_and_nothing_waits_for_it(harness: Harness) -> None:
-    key = harness.settings.keystore_dir / "treasury.json"
-    away = key.rename(key.with_suffix(".away"))
+def test_a_call_that_nobody_signs_waits_and_nothing_waits_for_it(harness: Harness) -> None:
+    everybody = harness.signer
+    harness.signer = CallSigner(harness.database, harness.client, harness.settings, harness.keys, ["operator"])
     with harness.database.session.begin() as session:
         for number in range(30):  # more than a step takes
             bank = hex_of(text_word(f"late {number}"))
@@ -170,7 +171,7 @@ def test_a_call_whose_key_is_missing_waits_and_nothing_waits_for_it(harness: Har
     with harness.database.reading() as session:
         states = [(call.role, call.state) for call in session.scalars(select(Call).order_by(Call.id.desc()).limit(31))]
     assert states == [("operator", CallState.DONE), *[("treasury", CallState.PENDING)] * 30]
-    away.rename(key)
+    harness.signer = everybody
     harness.settle()
     assert harness.position(1) == position + 30_000_000
     harness.check()

@@ -108,7 +108,7 @@ def _queue(harness: Harness, merchant: int, instruction: Instruction) -> None:
     deadline = harness.database.clock.unix() + 2 * SECONDS_A_DAY
     order = wire.Order(merchant, secrets.randbelow(2**40) + 2**40, deadline, (instruction,))
     digest = order.digest(harness.network.domain)
-    packed = wire.SignedOrder(order, harness.sign(merchant, digest)).calldata()
+    packed = wire.SignedOrder(order, harness.sign(merchant, order.struct_hash())).calldata()
     with harness.database.session.begin() as session:
         session.add(
             Order(

@@ -22,7 +22,6 @@ from clearing.chain.client import ChainClient, ChainError
 from clearing.chain.deployment import deploy
 from clearing.chain.fees import decoded
 from clearing.kit.database import Database
-from clearing.kit.signing.keyring import Keyring, RoleKeys
 from clearing.ledger.journal.models import Batch, Entry
 from clearing.ordering.orders import limits
 from clearing.ordering.orders.kinds.issue import IssueRequest
@@ -31,7 +30,8 @@ from clearing.oversight.reconciliation.service import ReconciliationService
 from clearing.pipeline.leadership import Leadership
 from clearing.pipeline.models import Transaction, TransactionAttempt, TransactionState
 from scripts.dev.services import Anvil, anvil
-from tests.support.harness import PASSWORD, Harness
+from tests.support.harness import Harness
+from tests.support.secrets import role_keys, secret_variables
 
 GWEI = 10**9
 
@@ -246,7 +246,7 @@ def test_a_blocked_sequencer_looks_at_the_contract_once_a_second_at_most(harness
 @pytest.fixture
 def costly_harness(database_url: str, own_chain: Anvil, tmp_path: Path) -> Iterator[Harness]:
     """A network on a chain with a base fee of 1 gwei. Its keys have funds, and its fee ceiling is 100 gwei."""
-    keys = RoleKeys(tmp_path / "keys", Keyring(PASSWORD))
+    keys = role_keys(tmp_path / "keys")
     for role in ("admin", "operator", "sequencer", "treasury"):
         keys.ensure(role)
         own_chain.rpc("anvil_setBalance", keys.address(role), hex(10**20))
@@ -301,10 +301,12 @@ def test_the_version_before_may_be_the_one_that_is_mined(costly_harness: Harness
     order = harness.issue(harness.member(), 100)
     call = _request(harness, "setCreditLimit", [1, 5_000])
     harness.sequencer.step()
+    harness.signer.step()
     before = {transaction.id: transaction.hash for transaction in _signed(harness)}
     honest = harness.client.send_raw
     harness.client.send_raw = lambda raws: [None] * len(raws)  # type: ignore[method-assign]
     harness.sequencer.send_due()
+    harness.signer.send_due()
     harness.client.send_raw = honest  # type: ignore[method-assign]
     assert all(transaction.hash != before[transaction.id] for transaction in _signed(harness))
     own_chain.rpc("evm_mine")
@@ -349,8 +351,7 @@ def _daemon(harness: Harness, name: str, directory: Path) -> Iterator[subprocess
         "TONGDUI_DATABASE_URL": settings.database_url,
         "TONGDUI_RPC_URL": settings.rpc_url,
         "TONGDUI_CONTRACT": settings.contract,
-        "TONGDUI_KEYSTORE_DIR": str(settings.keystore_dir),
-        "TONGDUI_KEYSTORE_PASSWORD": PASSWORD,
+        **secret_variables(settings),
         "TONGDUI_RESEND_AFTER": "1",
     }
     with (directory / f"{name}.log").open("ab") as log:

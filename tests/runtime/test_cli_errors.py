@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from clearing.kit.signing.keyring import Keyring, RoleKeys
 from scripts.dev.services import Anvil, free_port
+from tests.support.secrets import password_variables, role_keys
 
 CONTRACT = "0x" + "11" * 20
 NOBODY = "http://127.0.0.1:9"
@@ -227,7 +227,8 @@ def test_a_rebuild_into_what_is_no_database(shell: Shell, into: str, sentence: s
 )
 def test_a_node_that_does_not_answer(shell: Shell, command: list[str]) -> None:
     shell.migrated()
-    shell.set(RPC_URL=NOBODY, CONTRACT=CONTRACT, KEYSTORE_PASSWORD="secret")
+    shell.set(RPC_URL=NOBODY, CONTRACT=CONTRACT)
+    shell.settings |= password_variables()
     said = shell.refused("clearing", *command)
     assert said.startswith("TONGDUI_RPC_URL: no chain node answers at 127.0.0.1:9: ")
 
@@ -235,7 +236,8 @@ def test_a_node_that_does_not_answer(shell: Shell, command: list[str]) -> None:
 @pytest.mark.parametrize("command", ["deploy", "reconcile", "sequencer"])
 def test_a_node_of_another_chain(shell: Shell, chain: Anvil, command: str) -> None:
     shell.migrated()
-    shell.set(RPC_URL=chain.url, CHAIN_ID="5", CONTRACT=CONTRACT, KEYSTORE_PASSWORD="secret")
+    shell.set(RPC_URL=chain.url, CHAIN_ID="5", CONTRACT=CONTRACT)
+    shell.settings |= password_variables()
     said = shell.refused("clearing", command)
     assert said == f"TONGDUI_CHAIN_ID: the node at 127.0.0.1:{chain.port} is on chain 31337, and this is 5"
 
@@ -257,7 +259,8 @@ def test_a_missing_contract(shell: Shell, command: str) -> None:
 )
 def test_every_process_looks_at_the_contract_before_it_works(shell: Shell, chain: Anvil, command: list[str]) -> None:
     shell.migrated()
-    shell.set(RPC_URL=chain.url, CONTRACT=CONTRACT, GATEWAY_PORT=str(free_port()), KEYSTORE_PASSWORD="secret")
+    shell.set(RPC_URL=chain.url, CONTRACT=CONTRACT, GATEWAY_PORT=str(free_port()))
+    shell.settings |= password_variables()
     assert shell.refused(*command) == (
         f"TONGDUI_CONTRACT: there is no contract at {CONTRACT} on chain 31337; `clearing deploy` prints the address"
     )
@@ -266,7 +269,8 @@ def test_every_process_looks_at_the_contract_before_it_works(shell: Shell, chain
 def test_a_deployment_where_gas_costs_money_says_what_it_needs(shell: Shell, own_chain: Anvil) -> None:
     own_chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**9))
     own_chain.rpc("evm_mine")
-    shell.set(RPC_URL=own_chain.url, KEYSTORE_PASSWORD="secret")
+    shell.set(RPC_URL=own_chain.url)
+    shell.settings |= password_variables()
     shell.keep("keys")
     assert shell.refused("clearing", "deploy").startswith("TONGDUI_MAX_FEE_PER_GAS: is not set")
     shell.set(MAX_FEE_PER_GAS=str(10**11))
@@ -304,17 +308,41 @@ def test_role_keys_that_are_missing_or_do_not_open(shell: Shell) -> None:
     shell.migrated()
     shell.set(CONTRACT=CONTRACT, RPC_URL=NOBODY)
     assert shell.refused("clearing", "sequencer") == (
-        "TONGDUI_KEYSTORE_PASSWORD: is not set; it encrypts the role keys"
+        "TONGDUI_SEQUENCER_PASSWORD: is not set; it encrypts the sequencer's key: give a long random secret, or the file that "
+        "holds it with TONGDUI_SEQUENCER_PASSWORD_FILE"
     )
-    shell.set(KEYSTORE_PASSWORD="wrong")
+    shell.set(SEQUENCER_PASSWORD="wrong")
     assert shell.refused("clearing", "sequencer") == (
         "TONGDUI_KEYSTORE_DIR: there is no key file keys/sequencer.json; `clearing deploy` makes it"
     )
-    RoleKeys(shell.directory / "keys", Keyring("right")).ensure("sequencer")
-    for command in ("sequencer", "deploy"):
-        assert shell.refused("clearing", command) == "TONGDUI_KEYSTORE_PASSWORD: does not open keys/sequencer.json"
+    role_keys(shell.directory / "keys").ensure("sequencer")
+    role_keys(shell.directory / "keys").ensure("admin")
+    assert shell.refused("clearing", "sequencer") == "TONGDUI_SEQUENCER_PASSWORD: does not open keys/sequencer.json"
+    shell.settings |= {**password_variables(), "TONGDUI_ADMIN_PASSWORD": "wrong"}
+    assert shell.refused("clearing", "deploy") == "TONGDUI_ADMIN_PASSWORD: does not open keys/admin.json"
+    shell.settings = {name: value for name, value in shell.settings.items() if "PASSWORD" not in name}
+    shell.set(SEQUENCER_PASSWORD="wrong")
     (shell.directory / "keys" / "sequencer.json").write_text("{}")
     assert shell.refused("clearing", "sequencer") == "TONGDUI_KEYSTORE_DIR: keys/sequencer.json is not a key file"
+    shell.set(SEQUENCER_KEY="safe/sequencer.json")
+    assert shell.refused("clearing", "sequencer") == (
+        "TONGDUI_SEQUENCER_KEY: there is no key file safe/sequencer.json; `clearing deploy` makes it"
+    )
+
+
+def test_a_password_comes_from_a_variable_or_from_a_file(shell: Shell) -> None:
+    shell.migrated()
+    shell.set(CONTRACT=CONTRACT, RPC_URL=NOBODY, TREASURY_PASSWORD="a", TREASURY_PASSWORD_FILE="treasury")
+    assert shell.refused("clearing", "signer") == (
+        "TONGDUI_TREASURY_PASSWORD: is set, and TONGDUI_TREASURY_PASSWORD_FILE too; take one of them away"
+    )
+    del shell.settings["TONGDUI_TREASURY_PASSWORD"]
+    only = ["clearing", "signer", "--role", "treasury"]
+    assert shell.refused(*only) == "TONGDUI_TREASURY_PASSWORD_FILE: treasury cannot be read: No such file or directory"
+    (shell.directory / "treasury").write_text("\n")
+    assert shell.refused(*only) == "TONGDUI_TREASURY_PASSWORD_FILE: treasury is empty; its first line is the password"
+    (shell.directory / "treasury").write_text("new\nold\n")
+    assert shell.refused(*only).startswith("TONGDUI_KEYSTORE_DIR: there is no key file keys/treasury.json")
 
 
 # -------------------------------------------------------------------- what is worth waiting for

@@ -27,6 +27,7 @@ from clearing.kit.database import Base
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.kit.ids import new_id
+from clearing.kit.signing.passwords import Purpose
 from clearing.ledger.accounts.repository import AccountRepository, Balance
 from clearing.ledger.availability.models import Hold, HoldState
 from clearing.ledger.settlement.repository import PositionRepository
@@ -42,7 +43,7 @@ from clearing.runtime.jobs.context import Context
 from scripts.dev.services import free_port, is_alive, rabbitmq, redis
 from tests.support.chainless import CONTRACT, ChainlessNetwork
 from tests.support.entry_history import EntryHistory, store
-from tests.support.harness import PASSWORD
+from tests.support.secrets import password_variables
 from tests.support.webhook_receiver import WebhookReceiver
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,7 +62,7 @@ class Workers:
             "TONGDUI_DATABASE_URL": chainless.settings.database_url,
             "TONGDUI_CONTRACT": CONTRACT,
             "TONGDUI_RPC_URL": "http://127.0.0.1:9",
-            "TONGDUI_KEYSTORE_PASSWORD": PASSWORD,
+            **password_variables(*Purpose),
             "TONGDUI_BROKER_URL": broker_url,
             "TONGDUI_BROKER_DIR": str(directory / "broker"),
             "TONGDUI_METRICS_PORT": str(self.metrics_port),
@@ -181,10 +182,9 @@ _QUICK = {
     "webhooks.deliver",
     "mails.deliver",
     "holds.tidy",
-    "members.merge",
-    "members.merge_late",
     "liquidity.alert",
     "agreements.expire",
+    "approvals.expire",
     "reconciliation.watch",
 }
 
@@ -386,7 +386,7 @@ def test_no_message_of_the_directory_is_lost_doubled_or_seen_half_written(tmp_pa
 
 def _endpoint(network: ChainlessNetwork, url: str) -> None:
     with network.database.session.begin() as session:
-        service = WebhookService(session, keyring=network.keyring, settings=network.settings)
+        service = WebhookService(session, keyring=network.keyrings.webhook_secrets, settings=network.settings)
         service.create(session.get_one(Merchant, 1), url=url, types=["test.*"], description="", actor="test")
 
 

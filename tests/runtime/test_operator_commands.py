@@ -15,7 +15,8 @@ from clearing.kit.events.models import Event
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.journal.models import QuarantinedEvent
 from clearing.runtime import cli
-from tests.support.harness import PASSWORD, Harness
+from tests.support.harness import Harness
+from tests.support.secrets import secret_variables
 
 Clearing = Callable[..., int]
 
@@ -25,13 +26,12 @@ def clearing(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clea
     """Runs the command on this network and returns its exit code."""
     configured = harness.settings
     for name, value in {
-        "DATABASE_URL": configured.database_url,
-        "RPC_URL": configured.rpc_url,
-        "CONTRACT": configured.contract,
-        "KEYSTORE_DIR": str(configured.keystore_dir),
-        "KEYSTORE_PASSWORD": PASSWORD,
+        "TONGDUI_DATABASE_URL": configured.database_url,
+        "TONGDUI_RPC_URL": configured.rpc_url,
+        "TONGDUI_CONTRACT": configured.contract,
+        **secret_variables(configured),
     }.items():
-        monkeypatch.setenv(f"TONGDUI_{name}", value)
+        monkeypatch.setenv(name, value)
     monkeypatch.setattr(logs, "configure", lambda: None)  # it would hold on to this test's standard error
     settings.cache_clear()
 

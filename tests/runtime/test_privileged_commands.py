@@ -29,10 +29,11 @@ from clearing.parties.merchants.models import Merchant, MerchantStatus, SignerKe
 from clearing.runtime import cli
 from scripts.dev.services import Anvil
 from tests.conftest import Migrated
-from tests.support.harness import PASSWORD, Harness
+from tests.support.harness import Harness
+from tests.support.secrets import password_of, password_variables
 from tongdui import _cli as tongdui
 from tongdui.encoding import hex_of
-from tongdui.orders import full_signature, termination_digest
+from tongdui.orders import full_signature, termination_struct_hash
 
 ROOT = Path(__file__).resolve().parents[2]
 REASON = ("--yes", "--reason", "a test")
@@ -51,8 +52,9 @@ class Network:
             RPC_URL=harness.settings.rpc_url,
             CONTRACT=harness.settings.contract,
             KEYSTORE_DIR=str(harness.settings.keystore_dir),
-            KEYSTORE_PASSWORD=PASSWORD,
         )
+        for name, value in password_variables().items():
+            monkeypatch.setenv(name, value)
 
     def set(self, **values: str) -> None:
         """Sets variables, without their prefix, for this test."""
@@ -94,7 +96,7 @@ class Network:
 
         def step() -> None:
             while not over.is_set():
-                if not (self.harness.sequencer.step() | self.harness.projector.step()):
+                if not (self.harness.sequencer.step() | self.harness.signer.step() | self.harness.projector.step()):
                     time.sleep(0.02)
 
         thread = threading.Thread(target=step)
@@ -180,8 +182,8 @@ def test_a_merchant_is_suspended_resumed_and_suspended_once(network: Network) ->
 def test_a_call_that_waits_is_waited_for_and_not_asked_for_again(network: Network) -> None:
     command = ("merchant", "suspend", "cine", *REASON, "--timeout", "0.3")
     said = network.refused(*command)
-    assert "no block contains the call after 0.3 s; no sequencer runs. It stays in the queue" in said
-    assert "no sequencer runs" in network.refused(*command)
+    assert "no block contains the call after 0.3 s; no signer runs. It stays in the queue" in said
+    assert "no signer runs" in network.refused(*command)
     with network.harness.database.session() as session:
         query = select(Call).where(Call.subject == network.merchant(2).id, Call.function == "setMerchantStatus")
         assert [call.arguments[1] for call in session.scalars(query)].count(2) == 2, "the one of before, and one"
@@ -223,10 +225,10 @@ def test_a_merchant_replaces_its_key_and_the_operator_only_carries_it(
         present = session.scalars(select(SignerKey).where(SignerKey.merchant_number == merchant)).one()
         (tmp_path / "present.json").write_text(present.keystore or "")
     (tmp_path / "new.json").write_text(keystore)
-    (tmp_path / "password").write_text(PASSWORD)
+    (tmp_path / "password").write_text(password_of("managed_keys"))
     with monkeypatch.context() as patch:
         patch.setenv("TONGDUI_KEYSTORE", str(tmp_path / "present.json"))
-        patch.setenv("TONGDUI_KEYSTORE_PASSWORD", PASSWORD)
+        patch.setenv("TONGDUI_KEYSTORE_PASSWORD", password_of("managed_keys"))
         patch.setenv("TONGDUI_CHAIN_ID", str(network.harness.settings.chain_id))
         capsys.readouterr()
         wanted = ["key", "replace", str(tmp_path / "new.json"), "--merchant", str(merchant), "--overlap", "3600"]
@@ -254,7 +256,7 @@ def _without_key(directory: Path, changed: dict[str, Any]) -> str:
 def test_an_agreement_ends_on_a_merchants_signature(network: Network) -> None:
     harness = network.harness
     agreement, at = harness.agreement, int(time.time()) + 86_400
-    signature = harness.sign(1, termination_digest(harness.network.domain, 1, at))
+    signature = harness.sign(1, termination_struct_hash(1, at))
     signed = ("--at", str(at), "--signature", hex_of(full_signature(signature)))
     command = ("agreement", "terminate", agreement, "--merchant")
     assert "BadSignature" in network.refused(*command, "cine", *signed, *REASON)
@@ -456,7 +458,7 @@ def test_the_ownership_moves_in_two_steps_and_back(network: Network, tmp_path: P
     assert network.state.signer(lost).merchant == 2
     admin = network.harness.keys.address("admin")
     network.done("owner", "propose", admin, *here, *REASON)
-    (tmp_path / "password").write_text(PASSWORD)
+    (tmp_path / "password").write_text(password_of("admin"))
     file = str(network.harness.settings.keystore_dir / "admin.json")
     network.done("owner", "accept", "--key-file", file, "--password-file", str(tmp_path / "password"), *REASON)
     assert network.state.owner() == admin
@@ -523,8 +525,8 @@ def test_keys_and_nodes_that_are_not_right(network: Network, tmp_path: Path) -> 
     code, said = network.run(*command, "--dry-run")
     assert (code, grant in said) == (1, True)
     assert "Nothing was sent" in said
-    network.set(KEYSTORE_PASSWORD="wrong")
-    assert "TONGDUI_KEYSTORE_PASSWORD: does not open" in network.refused("contract", "pause", *REASON)
+    network.set(OPERATOR_PASSWORD="wrong")
+    assert "TONGDUI_OPERATOR_PASSWORD: does not open" in network.refused("contract", "pause", *REASON)
     network.set(KEYSTORE_DIR=str(tmp_path))
     assert "TONGDUI_KEYSTORE_DIR: there is no key file" in network.refused("contract", "pause", *REASON)
     network.set(RPC_URL="http://127.0.0.1:9")
@@ -594,7 +596,7 @@ def test_a_timelock_as_the_owner_is_told_first_and_executes_after_its_delay(
     network.outcome(*back)
     _pass_delay(chain)
     network.outcome(*back)
-    (tmp_path / "admin").write_text(PASSWORD)
+    (tmp_path / "admin").write_text(password_of("admin"))
     file = str(network.harness.settings.keystore_dir / "admin.json")
     network.done("owner", "accept", "--key-file", file, "--password-file", str(tmp_path / "admin"), *REASON)
     assert network.state.owner() == admin

@@ -14,11 +14,11 @@ from clearing.runtime.embedded.settings_file import SETTINGS_FILE, use_network_h
 @pytest.mark.parametrize("name", ["plain", "with a space", "it's mine", 'a "quoted" one', "back\\slash", "#1", "$HOME"])
 def test_a_path_is_read_as_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     keys = tmp_path / name / "keys"
-    write_settings(tmp_path / SETTINGS_FILE, {"TONGDUI_KEYSTORE_DIR": str(keys), "TONGDUI_KEYSTORE_PASSWORD": "p#w 'd"})
+    write_settings(tmp_path / SETTINGS_FILE, {"TONGDUI_KEYSTORE_DIR": str(keys), "TONGDUI_ADMIN_PASSWORD": "p#w 'd"})
     monkeypatch.setenv("TONGDUI_ENV_FILE", str(tmp_path / SETTINGS_FILE))
     found = load_settings()
     assert found.keystore_dir == keys
-    assert found.keystore_password.get_secret_value() == "p#w 'd"
+    assert found.admin_password.get_secret_value() == "p#w 'd"
     assert (tmp_path / SETTINGS_FILE).stat().st_mode & 0o777 == 0o600
 
 

@@ -12,7 +12,7 @@ import pytest
 
 COMMANDS = [
     "up", "merchant", "agreement", "contract", "program", "role", "owner",
-    "staff", "sequencer", "projector", "migrate", "deploy", "keys", "worker", "rounds", "beat", "reconcile",
+    "staff", "sequencer", "signer", "projector", "migrate", "deploy", "keys", "worker", "rounds", "beat", "reconcile",
     "rebuild", "queue",
     "pause", "resume", "cancel", "quarantine", "freeze", "snapshot", "succeed",
 ]  # fmt: skip

@@ -683,7 +683,7 @@ def test_the_field_at_fault_is_named(client: Client) -> None:
     with pytest.raises(TypeError, match="expires_on"):
         client.issuances.create(program="F", member="m", points=1, expires_on="2031-01-01")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="micros"):
-        client.deposits.create(merchant="m", micros=1.5, bank_reference="b")  # type: ignore[arg-type]
+        client.deposits.create(merchant="m", micros=1.5, bank_reference="b", reason="r")  # type: ignore[arg-type]
 
 
 def test_an_exchange_must_say_by_what(client: Client) -> None:

@@ -28,7 +28,7 @@ Storage = Mapping[int, int]
 
 CHAIN_ID = 31_337
 _SPEC = "PRAGUE"
-_PROGRAM_SLOTS, _AGREEMENT_SLOTS = 5, 3
+_AGREEMENT_SLOTS = 3
 _MOST = 32
 """So many merchants, programs and agreements are looked at. A simulated network has fewer."""
 _ROLES = 4
@@ -155,7 +155,7 @@ def _fixed_slots(accounts: Iterable[str]) -> Iterator[int]:
 def _rows() -> Iterator[int]:
     """The words of merchants, programs and agreements, which lie in rows."""
     yield from range(layout.merchant_slot(0), layout.merchant_slot(_MOST))
-    yield from range(layout.program_slot(0), layout.program_slot(_MOST) + _PROGRAM_SLOTS)
+    yield from range(layout.program_slot(0), layout.program_slot(_MOST))
     yield from range(layout.AGREEMENTS, layout.AGREEMENTS + _AGREEMENT_SLOTS * _MOST)
 
 

@@ -356,7 +356,9 @@ class Merchants:
     def _subscribe(self, merchant: int, url: str) -> None:
         def subscribe() -> None:
             with self._template.gateway.writing() as session:
-                service = WebhookService(session, keyring=self._template.keyring, settings=self._template.settings)
+                service = WebhookService(
+                    session, keyring=self._template.keyrings.webhook_secrets, settings=self._template.settings
+                )
                 found = session.get_one(Merchant, merchant)
                 service.create(found, url=url, types=["order.*"], description="", actor="test")
 

@@ -19,7 +19,6 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 from unittest.mock import patch
 
-from pydantic import SecretStr
 from sqlalchemy import event, select
 
 from clearing.chain.client import ChainClient
@@ -30,7 +29,8 @@ from clearing.kit.clock import Clock
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
-from clearing.kit.signing.keyring import Keyring, RoleKeys
+from clearing.kit.signing.keyrings import Keyrings
+from clearing.kit.signing.role_keys import RoleKeys
 from clearing.notifications.webhooks.service import WebhookService
 from clearing.ordering.orders.kinds.issue import IssueRequest
 from clearing.parties.access.service import AccessService, Caller, Scope
@@ -41,7 +41,8 @@ from gateway.http.context import Gateway
 from tests.simulation.chain import Chain, Node
 from tests.simulation.evm import CHAIN_ID, Contract
 from tests.simulation.scheduler import Lock, Scheduler, SimulatedClock
-from tests.support.harness import PASSWORD, Harness
+from tests.support.harness import Harness
+from tests.support.secrets import keyrings, passwords, role_keys
 
 BLOCK_GAS = 30_000_000
 BATCH_GAS = 400_000
@@ -78,8 +79,8 @@ class SimulatedClient(ChainClient):
 class SmallNetwork(Harness):
     """The network of `Harness`, on a simulated chain."""
 
-    def __init__(self, database: Database, directory: Path, chain: Chain, keys: RoleKeys, keyring: Keyring) -> None:
-        self.keyring, self.keys = keyring, keys
+    def __init__(self, database: Database, directory: Path, chain: Chain, keys: RoleKeys, keyrings: Keyrings) -> None:
+        self.keyrings, self.keyring, self.keys = keyrings, keyrings.managed_keys, keys
         self.client: Any = SimulatedClient(Node(chain))
         self.client.mines, self.client.now = True, database.clock.unix
         self.settings = settings_of(database.url, directory, chain.contract.address)
@@ -95,7 +96,7 @@ def settings_of(url: str, directory: Path, contract: str, **overrides: object) -
         "chain_id": CHAIN_ID,
         "contract": contract,
         "keystore_dir": directory / "keys",
-        "keystore_password": SecretStr(PASSWORD),
+        **passwords(),
         "start_block": 0,
         "batch_max_gas": BATCH_GAS,
         "poll_interval": 5.0,
@@ -110,15 +111,16 @@ def settings_of(url: str, directory: Path, contract: str, **overrides: object) -
 class Template:
     """The prepared network: a database file, a chain, keys, and a `Database` for each kind of process."""
 
-    PROCESSES: ClassVar = ("gateway", "sequencer", "projector", "worker", "rounds", "oracle")
+    PROCESSES: ClassVar = ("gateway", "sequencer", "signer", "projector", "worker", "rounds", "oracle")
 
     def __init__(self) -> None:
         self._holder = tempfile.TemporaryDirectory(prefix="tongdui-simulation-", dir=_memory())
         self.directory = Path(self._holder.name)
         self.clock = SimulatedClock()
         self.lock = Lock(self.clock.scheduler)
-        self.keyring = Keyring(PASSWORD)
-        self.keys = RoleKeys(self.directory / "keys", self.keyring)
+        self.keyrings = keyrings()
+        self.keyring = self.keyrings.managed_keys
+        self.keys = role_keys(self.directory / "keys")
         for role in ("admin", "operator", "sequencer", "treasury"):
             self.keys.ensure(role)
         self._file, self._prepared = self.directory / "tongdui.db", self.directory / "prepared.db"
@@ -190,7 +192,7 @@ class Template:
         self._grant(contract)
         database = self.databases["oracle"]
         database.upgrade()
-        self._network = SmallNetwork(database, self.directory, self._chain, self.keys, self.keyring)
+        self._network = SmallNetwork(database, self.directory, self._chain, self.keys, self.keyrings)
         self._network.onboard()
         self.acceptance = self._network.acceptor(3)
         self._network.register_merchant(4, "mart")
@@ -238,7 +240,7 @@ class Template:
     def _subscribe(self) -> None:
         """Two honest merchants have endpoints from the beginning."""
         with self._network.database.session.begin() as session:
-            service = WebhookService(session, keyring=self.keyring, settings=self._network.settings)
+            service = WebhookService(session, keyring=self.keyrings.webhook_secrets, settings=self._network.settings)
             for number, types in ((1, ["order.settled"]), (2, ["order.*"])):
                 merchant = session.get_one(Merchant, number)
                 service.create(
@@ -248,7 +250,7 @@ class Template:
     def _merchant_keys(self) -> dict[int, bytes]:
         with self._network.database.reading() as session:
             rows: Sequence[Any] = session.execute(select(SignerKey.merchant_number, SignerKey.keystore)).all()
-        return {number: self.keyring.private_key(keystore) for number, keystore in rows}
+        return {number: self.keyring._keyring.private_key(keystore) for number, keystore in rows}
 
 
 @contextmanager

@@ -141,7 +141,7 @@ def _order(harness: Harness, rng: random.Random, batch: int, place: int) -> wire
     deadline = 1 if late else 2**40 - 1
     order = wire.Order(1, nonce, deadline, tuple(instructions), atomic=rng.random() < 0.3)
     digest = order.digest(harness.network.domain)
-    signature = sign_digest(digest, rng.randbytes(32)) if rng.random() < 0.1 else harness.sign(1, digest)
+    signature = sign_digest(digest, rng.randbytes(32)) if rng.random() < 0.1 else harness.sign(1, order.struct_hash())
     return wire.SignedOrder(order, signature)
 
 

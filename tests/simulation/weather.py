@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import OperationalError
 
 from clearing.chain.client import ChainUnreachable
+from clearing.notifications.webhooks import delivery
 from clearing.notifications.webhooks.sending import Undelivered
 from tests.simulation.plan import Step
 from tests.simulation.scheduler import Killed
@@ -69,13 +70,17 @@ class Weather:
 
     def die(self, step: Step, rng: random.Random) -> None:
         """A process dies at one of its next points."""
-        self._scheduler.cut(step.target, step.size, lambda _: Killed())
-        self.be_rough(RECOVERY)
+        self._scheduler.cut(step.target, step.size, lambda _: self._struck(step.target, Killed()))
 
     def cut(self, step: Step, rng: random.Random) -> None:
         """A process loses its connection at one of its next points."""
-        self._scheduler.cut(step.target, step.size, _lost)
-        self.be_rough(RECOVERY)
+        self._scheduler.cut(step.target, step.size, lambda what: self._struck(step.target, _lost(what)))
+
+    def _struck(self, process: str, error: BaseException) -> BaseException:
+        """It happens now. What a worker had claimed waits until the claim is over."""
+        claim = self._world.template.settings.webhook_timeout + delivery._LEASE_SECONDS
+        self.be_rough(RECOVERY + claim if process == "worker" else RECOVERY)
+        return error
 
     def silent(self, step: Step, rng: random.Random) -> None:
         """The node gives no answers, though it may have heard."""

@@ -22,6 +22,7 @@ from clearing.ordering.expiry.rounds import ExpiryRound
 from clearing.ordering.holds.service import HoldService
 from clearing.ordering.orders.models import OPEN_STATES, Order
 from clearing.pipeline import projector
+from clearing.pipeline.privileged_calls import SIGNING_ROLES, CallSigner
 from clearing.pipeline.projector import Projector
 from clearing.pipeline.sequencer import Sequencer
 from tests.simulation.chain import Node
@@ -128,6 +129,7 @@ class World:
     def _processes(self) -> dict[str, Callable[[], None]]:
         return {
             "sequencer": partial(self._daemon, "sequencer", Sequencer, self.template.keys),
+            "signer": partial(self._daemon, "signer", CallSigner, self.template.keys, SIGNING_ROLES),
             "projector": partial(self._daemon, "projector", Projector),
             "gateway": self.front.live,
             "rounds": self._rounds,
@@ -171,7 +173,8 @@ class World:
 
     def _wake_daemons(self, committed: str) -> None:
         """Somebody has committed a transaction: whoever watches the file looks."""
-        self._wake("projector" if committed == "sequencer" else "sequencer")
+        for name in ("projector",) if committed in ("sequencer", "signer") else ("sequencer", "signer"):
+            self._wake(name)
 
     def _wake(self, name: str, after: float = 0.0) -> None:
         if (process := self._listening.pop(name, None)) is not None:
@@ -180,7 +183,9 @@ class World:
     def _worker(self) -> None:
         """The job that delivers webhooks, again and again."""
         template = self.template
-        deliverer = delivery.Deliverer(template.databases["worker"], template.settings, template.keyring)
+        deliverer = delivery.Deliverer(
+            template.databases["worker"], template.settings, template.keyrings.webhook_secrets
+        )
         while True:
             until = self.scheduler.now + _JOB_SECONDS
             try:

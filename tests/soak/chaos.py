@@ -41,8 +41,8 @@ class Chaos:
         """Runs until `stop` is set."""
         while not stop.wait(self._pause * self._rng.uniform(0.5, 1.5)):
             what = self._rng.choices(
-                ["gateway", "sequencer", "projector", "worker", "rounds", "database", "chain", "freeze"],
-                [3, 4, 4, 2, 2, 2, 2, 2],
+                ["gateway", "sequencer", "signer", "projector", "worker", "rounds", "database", "chain", "freeze"],
+                [3, 4, 2, 4, 2, 2, 2, 2, 2],
             )[0]
             if what == "database":
                 self._server.kill()

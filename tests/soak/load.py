@@ -25,6 +25,7 @@ from tongdui import (
     RateLimitedError,
     Redeem,
     ServerError,
+    testing,
 )
 
 T = TypeVar("T")
@@ -298,11 +299,10 @@ def onboard(network: EmbeddedNetwork, rng: random.Random, threads: int, hook: st
         merchant = operator.merchants.create(name=name, wait=30.0, **signing)
         operator.programs.create(merchant=merchant, code=code, name=code, wait=30.0)
         scopes = ["issue", "exchange", "redeem", "agree", "members", "settle", "webhooks", "read"]
-        key = operator.api_keys.create(merchant=merchant, scopes=scopes)
-        treasury.deposits.create(merchant=merchant, micros=10**13, bank_reference=f"{FIRST_DEPOSIT}{name}", wait=30.0)
-        assert key.secret is not None
+        secret = testing.first_key(operator, treasury, merchant, scopes)
+        testing.deposit(treasury, operator, merchant, 10**13, f"{FIRST_DEPOSIT}{name}")
         target = next(other for other in PROGRAMS if other != code)
-        shop = Shop(name, network.url, key.secret, signer, rng, program=code, target=target)
+        shop = Shop(name, network.url, secret, signer, rng, program=code, target=target)
         shop.client().webhook_endpoints.create(url=hook, types=["order.settled"])
         shops.append(shop)
         ids.append(merchant.id)

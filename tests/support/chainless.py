@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from pydantic import SecretStr
 from sqlalchemy import update
 
 from clearing.kit.clock import SYSTEM_CLOCK, Clock
@@ -16,7 +15,6 @@ from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
-from clearing.kit.signing.keyring import Keyring
 from clearing.ledger.accounts.repository import AccountRepository, Balance
 from clearing.ledger.journal.effects import Effects
 from clearing.ledger.lots.service import LotService
@@ -27,7 +25,8 @@ from clearing.parties.members.models import Member
 from clearing.parties.merchants.models import Merchant, MerchantStatus, SignerKey
 from clearing.parties.programs.models import Program, ProgramStatus
 from tests.support.entry_history import ROUTES, EntryHistory, store
-from tests.support.harness import PASSWORD, TERMS, Harness
+from tests.support.harness import TERMS, Harness
+from tests.support.secrets import keyrings, passwords
 
 CONTRACT = "0x" + "c1" * 20
 
@@ -36,12 +35,13 @@ class ChainlessNetwork(Harness):
     """A network that consists of a database only. `give` stands for what the chain would have posted."""
 
     def __init__(self, database_url: str, directory: Path, clock: Clock = SYSTEM_CLOCK, **overrides: object) -> None:
-        self.keyring = Keyring(PASSWORD)
+        self.keyrings = keyrings()
+        self.keyring = self.keyrings.managed_keys
         values: dict[str, object] = {
             "database_url": database_url,
             "contract": CONTRACT,
             "keystore_dir": directory / "keys",
-            "keystore_password": SecretStr(PASSWORD),
+            **passwords(),
             **overrides,
         }
         self.settings = Settings.model_validate(values)
@@ -82,7 +82,7 @@ def prepare(database_url: str) -> None:
     """Migrates an empty database and writes the network into it."""
     database = Database(database_url)
     database.upgrade()
-    keyring = Keyring(PASSWORD)
+    keyring = keyrings().managed_keys
     with database.session.begin() as session:
         for number, name, code in ((1, "fuel", "FUEL"), (2, "cine", "CINE")):
             session.add(Merchant(number=number, id=new_id("mer"), name=name, status=MerchantStatus.ACTIVE))

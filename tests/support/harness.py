@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, astuple, replace
 from pathlib import Path
 
-from pydantic import SecretStr
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -21,7 +20,6 @@ from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
-from clearing.kit.signing.keyring import Keyring, RoleKeys
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.availability.service import AvailabilityService
 from clearing.ledger.journal.models import Batch, Entry
@@ -39,14 +37,14 @@ from clearing.parties.agreements.models import Agreement, AgreementState
 from clearing.parties.members.models import Member, MemberLink
 from clearing.parties.merchants.models import Merchant, SignerKey
 from clearing.parties.programs.models import Program
+from clearing.pipeline.privileged_calls import SIGNING_ROLES, CallSigner
 from clearing.pipeline.projector import Projector
 from clearing.pipeline.sequencer import Sequencer
 from tests.support.activity import expected_totals, stored_totals
+from tests.support.secrets import keyrings, passwords, role_keys
 from tongdui.encoding import hex_of, keccak256, text_word
 from tongdui.orders import AgreementTerms, Kind, full_signature
 from tongdui.receipts import chain_head, merkle_root
-
-PASSWORD = "only-for-tests"
 
 TERMS = AgreementTerms(
     kind=1,
@@ -107,8 +105,9 @@ class Harness:
     def __init__(
         self, database_url: str, rpc_url: str, directory: Path, clock: Clock = SYSTEM_CLOCK, **overrides: object
     ) -> None:
-        self.keyring = Keyring(PASSWORD)
-        self.keys = RoleKeys(directory / "keys", self.keyring)
+        self.keyrings = keyrings()
+        self.keyring = self.keyrings.managed_keys
+        self.keys = role_keys(directory / "keys")
         for role in ("admin", "operator", "sequencer", "treasury"):
             self.keys.ensure(role)
         self.client = PatientClient(rpc_url)
@@ -119,7 +118,7 @@ class Harness:
             "chain_id": self.client.chain_id(),
             "contract": contract,
             "keystore_dir": directory / "keys",
-            "keystore_password": SecretStr(PASSWORD),
+            **passwords(),
             "batch_max_age": 0.0,
             "resend_after": 0.0,
             "node_patience": 0.0,
@@ -138,13 +137,15 @@ class Harness:
     def restart(self) -> None:
         """Starts new daemons, as after a crash that left only the database and the chain."""
         self.sequencer = Sequencer(self.database, self.client, self.settings, self.keys)
+        self.signer = CallSigner(self.database, self.client, self.settings, self.keys, SIGNING_ROLES)
         self.projector = Projector(self.database, self.client, self.settings)
 
     def settle(self, seconds: float = 120) -> None:
-        """Steps both daemons until neither has work."""
+        """Steps the daemons until none has work."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             worked = self.sequencer.step()
+            worked |= self.signer.step()
             worked |= self.projector.step()
             if not worked:
                 return
@@ -187,7 +188,7 @@ class Harness:
         """Signs an agreement with the usual terms, except for `changes`, requests its registration, and returns its id."""
         terms = replace(TERMS, document=secrets.token_bytes(32), **changes)
         digest = terms.digest(self.network.domain)
-        signatures = [self.sign(merchant, digest) for merchant in signed_by]
+        signatures = [self.sign(merchant, terms.struct_hash()) for merchant in signed_by]
         agreement = Agreement(
             id=new_id("agr"),
             number=number,
@@ -205,11 +206,11 @@ class Harness:
             request_call(session, "operator", "registerAgreement", [number, wire, *full], agreement.id)
         return agreement.id
 
-    def sign(self, merchant: int, digest: bytes) -> bytes:
-        """Signs with a merchant's managed key."""
+    def sign(self, merchant: int, struct_hash: bytes) -> bytes:
+        """Signs a struct with a merchant's managed key."""
         with self.database.session.begin() as session:
-            query = select(SignerKey.keystore).where(SignerKey.merchant_number == merchant)
-            return self.keyring.sign(session.scalars(query).one() or "", digest)
+            key = session.scalars(select(SignerKey).where(SignerKey.merchant_number == merchant)).one()
+            return self.keyring.sign(key.address, key.keystore or "", self.network.domain.preimage(struct_hash))
 
     def member(self) -> str:
         """Registers a new member with both merchants; returns its id."""

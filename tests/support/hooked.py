@@ -23,12 +23,12 @@ class Hooked:
         self.settings = chainless.settings.model_copy(
             update={"webhook_allow_local": True, "webhook_timeout": 20.0, "webhook_first_retry": 1e-6}
         )
-        self.deliverer = Deliverer(chainless.database, self.settings, chainless.keyring)
+        self.deliverer = Deliverer(chainless.database, self.settings, chainless.keyrings.webhook_secrets)
 
     def endpoint(self, url: str, types: list[str] | None = None, merchant: int = 1) -> tuple[str, str]:
         """A new endpoint; its id and its secret."""
         with self.chainless.database.session.begin() as session:
-            service = WebhookService(session, keyring=self.chainless.keyring, settings=self.settings)
+            service = WebhookService(session, keyring=self.chainless.keyrings.webhook_secrets, settings=self.settings)
             endpoint, secret = service.create(
                 session.get_one(Merchant, merchant), url=url, types=types or ["test.*"], description="", actor="test"
             )

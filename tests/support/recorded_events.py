@@ -12,6 +12,7 @@ from typing import NamedTuple
 from clearing.ordering.orders.events import REOPENED
 from clearing.ordering.orders.kinds import kind_of
 from clearing.ordering.orders.models import OrderState
+from clearing.oversight.approvals.models import ApprovalState
 from clearing.oversight.calls.call import MerchantRequest, NetworkRequest
 from clearing.oversight.liquidity.models import Level
 from clearing.pipeline.power_events import REQUESTS
@@ -26,6 +27,7 @@ _VALUES: dict[tuple[str, str], Iterable[str]] = {
     ("ordering/orders/events.py", "type_"): [f"{noun}.{REOPENED}" for noun in _NOUNS],
     ("ordering/orders/events.py", "kind_of(row.kind).noun"): _NOUNS,
     ("ordering/orders/events.py", "name"): ("received", "sent"),
+    ("oversight/approvals/service.py", "state"): set(ApprovalState) - {ApprovalState.REQUESTED},
     ("oversight/liquidity/service.py", "level"): set(Level) - {Level.FINE},
     ("oversight/reconciliation/service.py", "outcome"): ("reconciliation.clean", "reconciliation.drifted"),
     ("oversight/calls/service.py", "event"): NetworkRequest,

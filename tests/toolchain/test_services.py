@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 from kombu import Connection
@@ -26,6 +27,23 @@ def test_postgres_keeps_what_was_committed_when_it_is_killed() -> None:
         service.restart()
         with psycopg.connect(url) as connection:
             assert connection.execute("SELECT amount FROM paid").fetchall() == [(7,)]
+
+
+def test_anvil_keeps_its_blocks_when_it_is_killed_while_the_machine_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    with anvil() as node:
+        node.rpc("anvil_mine", "0x3")
+        ask, late = node.rpc, ["anvil_dumpState"]
+
+        def slow(method: str, *parameters: object) -> object:
+            if method in late:
+                late.remove(method)
+                raise httpx.ReadTimeout("no answer in a minute")
+            return ask(method, *parameters)
+
+        monkeypatch.setattr(node, "rpc", slow)
+        node.kill()
+        node.start()
+        assert int(node.rpc("eth_blockNumber"), 16) == 3
 
 
 def test_redis_keeps_what_it_confirmed_when_it_is_killed() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from clearing.chain.calls.models import Call, CallState
@@ -16,11 +16,20 @@ class CallRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def pending(self, limit: int, *, but: Collection[str] = (), functions: Collection[str] | None = None) -> list[Call]:
-        """Calls that wait for a transaction, oldest first; without those of the roles `but`, and only of these functions."""
-        query = select(Call).where(Call.state == CallState.PENDING, Call.role.not_in(but))
+    def pending(self, roles: Collection[str], limit: int, functions: Collection[str] | None = None) -> list[Call]:
+        """Calls of these roles that wait for a transaction, oldest first; only of these functions."""
+        query = select(Call).where(Call.state == CallState.PENDING, Call.role.in_(roles))
         query = query if functions is None else query.where(Call.function.in_(functions))
         return list(self._session.scalars(query.order_by(Call.id).limit(limit)))
+
+    def any_pending(self, roles: Collection[str]) -> bool:
+        """Whether there are any."""
+        waiting = exists().where(Call.state == CallState.PENDING, Call.role.in_(roles))
+        return bool(self._session.scalar(select(waiting)))
+
+    def first_pending(self) -> int | None:
+        """The id of the oldest call that waits for a transaction, whichever role it is for."""
+        return self._session.scalar(select(func.min(Call.id)).where(Call.state == CallState.PENDING))
 
     def get_one(self, call_id: int) -> Call:
         """The call with this id. Raises NoResultFound where there is none."""

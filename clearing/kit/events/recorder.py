@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -22,6 +23,18 @@ def stop_recording(session: Session) -> None:
     """Lets the session record no events any more, because all that it does will be undone: the numbers of events that never
     come are gaps for which every reader of the events waits."""
     session.info[_SILENT] = True
+
+
+@contextmanager
+def recording_nothing(session: Session) -> Iterator[None]:
+    """The same for a while: what the session does meanwhile is undone, and the rest is not."""
+    was_silent = _SILENT in session.info
+    stop_recording(session)
+    try:
+        yield
+    finally:
+        if not was_silent:
+            del session.info[_SILENT]
 
 
 class NewEvent(NamedTuple):

@@ -1,11 +1,11 @@
-"""Decrypts keys (Ethereum keystore V3) and signs with them. A KMS or a remote signer would replace `Keyring`."""
+"""Keys (Ethereum keystore V3) and small secrets that are encrypted under one password."""
 
 from __future__ import annotations
 
 import hmac
 import json
 import secrets
-from pathlib import Path
+from collections.abc import Iterator
 from threading import Lock
 
 from eth_account import Account
@@ -13,19 +13,27 @@ from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
-from tongdui.orders import address_of_key, sign_digest
+from tongdui.orders import address_of_key
 
 _SCRYPT_N = 2**14
 """Work factor of the keystore's scrypt. It may be low: the password is a long random secret, not a person's choice."""
 
 
 class Keyring:
-    """Keys under one password. Decrypted keys stay in memory, because scrypt is slow on purpose."""
+    """Keys and secrets under one password. Decrypted keys stay in memory, because scrypt is slow on purpose.
 
-    def __init__(self, password: str) -> None:
-        self._password = password
+    The first password encrypts; the others only open what was encrypted before the password changed.
+    """
+
+    def __init__(self, *passwords: str) -> None:
+        self._passwords = passwords
         self._decrypted: dict[str, bytes] = {}
         self._lock = Lock()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a password."""
+        return bool(self._passwords)
 
     def create(self) -> tuple[str, str]:
         """Creates a key. Returns its address (lower-case) and its encrypted keystore (JSON)."""
@@ -33,80 +41,67 @@ class Keyring:
 
     def encrypt(self, private_key: bytes) -> tuple[str, str]:
         """Encrypts a private key. Returns its address (lower-case) and its keystore (JSON)."""
-        if not self._password:
-            raise ValueError("TONGDUI_KEYSTORE_PASSWORD is empty: managed keys cannot be encrypted")
         keystore = Account.encrypt(private_key, self._password, kdf="scrypt", iterations=_SCRYPT_N)
         return address_of_key(private_key).lower(), json.dumps(keystore)
 
     def derive(self, purpose: str) -> bytes:
         """32 bytes that only the password's holder can work out, always the same for one purpose."""
-        if not self._password:
-            raise ValueError("TONGDUI_KEYSTORE_PASSWORD is empty: nothing can be derived from it")
-        return hmac.digest(self._password.encode(), f"tongdui {purpose}".encode(), "sha256")
+        return _derived(self._password, purpose)
+
+    def derivations(self, purpose: str) -> Iterator[bytes]:
+        """The same under each of the passwords, the first one's first."""
+        return (_derived(password, purpose) for password in self._passwords)
 
     def seal(self, purpose: str, secret: bytes) -> str:
         """Encrypts a small secret so that it can be stored (JWE, A256GCM), each time under a key of its own."""
         salt = secrets.token_hex(16)
         return jwe.encrypt_compact(
-            {"alg": "dir", "enc": "A256GCM", "kid": salt}, secret, self._sealing_key(purpose, salt)
+            {"alg": "dir", "enc": "A256GCM", "kid": salt}, secret, _sealing_key(self._password, purpose, salt)
         )
 
     def unseal(self, purpose: str, sealed: str) -> bytes:
         """The secret that was sealed for this purpose. Raises ValueError if it was not, or was changed since."""
-        try:
-            found = jwe.decrypt_compact(
-                sealed,
-                lambda said: self._sealing_key(purpose, str(said.headers().get("kid"))),
-                algorithms=["dir", "A256GCM"],
-            )
-        except JoseError as error:
-            raise ValueError(f"this was not sealed here for {purpose}") from error
-        return bytes(found.plaintext or b"")
-
-    def _sealing_key(self, purpose: str, salt: str) -> OctKey:
-        return OctKey.import_key(self.derive(f"seal {purpose} {salt}"))
-
-    def sign(self, keystore: str, digest: bytes) -> bytes:
-        """The compact signature (64 bytes) of `digest` by the key in `keystore`."""
-        return sign_digest(digest, self.private_key(keystore))
+        for password in self._passwords:
+            try:
+                return _unsealed(password, purpose, sealed)
+            except JoseError:
+                continue
+        raise ValueError(f"this was not sealed here for {purpose}")
 
     def private_key(self, keystore: str) -> bytes:
-        """The key in `keystore`. Raises ValueError if the password is wrong."""
+        """The key in `keystore`. Raises ValueError if no password opens it."""
         with self._lock:
             if keystore not in self._decrypted:
-                self._decrypted[keystore] = bytes(Account.decrypt(keystore, self._password))
+                self._decrypted[keystore] = self._decrypt(keystore)
             return self._decrypted[keystore]
 
+    def _decrypt(self, keystore: str) -> bytes:
+        for password in self._passwords[:-1]:
+            try:
+                return bytes(Account.decrypt(keystore, password))
+            except ValueError:
+                continue
+        return bytes(Account.decrypt(keystore, self._passwords[-1] if self._passwords else ""))
 
-class RoleKeys:
-    """The network operator's own keys, one file per role: operator, sequencer, treasury, admin."""
+    @property
+    def _password(self) -> str:
+        if not self._passwords:
+            raise ValueError("there is no password for this: nothing can be encrypted or derived")
+        return self._passwords[0]
 
-    def __init__(self, directory: Path, keyring: Keyring) -> None:
-        self._directory = directory
-        self._keyring = keyring
 
-    def private_key(self, role: str) -> bytes:
-        """The role's key. Raises FileNotFoundError if there is none."""
-        return self._keyring.private_key(self._path(role).read_text())
+def _derived(password: str, purpose: str) -> bytes:
+    return hmac.digest(password.encode(), f"tongdui {purpose}".encode(), "sha256")
 
-    def address(self, role: str) -> str:
-        """The role's address, lower-case."""
-        return address_of_key(self.private_key(role)).lower()
 
-    def has(self, role: str) -> bool:
-        """Whether there is a key of the role."""
-        return self._path(role).exists()
+def _unsealed(password: str, purpose: str, sealed: str) -> bytes:
+    found = jwe.decrypt_compact(
+        sealed,
+        lambda said: _sealing_key(password, purpose, str(said.headers().get("kid"))),
+        algorithms=["dir", "A256GCM"],
+    )
+    return bytes(found.plaintext or b"")
 
-    def ensure(self, role: str) -> str:
-        """Creates the role's key unless there is one, and returns its address. Never leaves a half-written file behind."""
-        path = self._path(role)
-        if not path.exists():
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            draft = path.with_suffix(".new")
-            draft.write_text(self._keyring.create()[1])
-            draft.chmod(0o600)
-            draft.rename(path)
-        return self.address(role)
 
-    def _path(self, role: str) -> Path:
-        return self._directory / f"{role}.json"
+def _sealing_key(password: str, purpose: str, salt: str) -> OctKey:
+    return OctKey.import_key(_derived(password, f"seal {purpose} {salt}"))

@@ -686,6 +686,42 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("api_keys_parent_id_index"), ["parent_id"], unique=False)
 
     op.create_table(
+        "approvals",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("merchant_number", sa.Integer(), nullable=True),
+        sa.Column("claim", sa.String(length=100), nullable=False),
+        sa.Column("change", sa.JSON(), nullable=False),
+        sa.Column("before", sa.JSON(), nullable=False),
+        sa.Column("after", sa.JSON(), nullable=False),
+        sa.Column("reason", sa.String(length=500), nullable=False),
+        sa.Column("maker", sa.String(length=40), nullable=False),
+        sa.Column("maker_role", sa.String(length=16), nullable=False),
+        sa.Column("maker_identity", sa.String(length=40), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("expires_at", Instant(), nullable=False),
+        sa.Column("decided_by", sa.String(length=40), nullable=True),
+        sa.Column("decided_at", Instant(), nullable=True),
+        sa.Column("decision_reason", sa.String(length=500), nullable=False),
+        sa.Column("result", sa.String(length=66), nullable=True),
+        sa.ForeignKeyConstraint(["merchant_number"], ["merchants.number"], name=op.f("approvals_merchant_number_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("approvals_pkey")),
+    )
+    with op.batch_alter_table("approvals", schema=None) as batch_op:
+        batch_op.create_index(
+            "approvals_claim_unique",
+            ["claim"],
+            unique=True,
+            postgresql_where=sa.text("state = 'requested'"),
+            sqlite_where=sa.text("state = 'requested'"),
+        )
+        batch_op.create_index("approvals_kind_page_index", ["kind", "id"], unique=False)
+        batch_op.create_index("approvals_merchant_page_index", ["merchant_number", "id"], unique=False)
+        batch_op.create_index(batch_op.f("approvals_result_index"), ["result"], unique=False)
+        batch_op.create_index("approvals_state_page_index", ["state", "id"], unique=False)
+
+    op.create_table(
         "bank_movements",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
@@ -1061,11 +1097,14 @@ def upgrade() -> None:
         sa.Column("merchant_number", sa.Integer(), nullable=True),
         sa.Column("title", sa.String(length=16), nullable=False),
         sa.Column("by_network", sa.Boolean(), nullable=False),
+        sa.Column("code_hash", sa.LargeBinary(length=32), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("expires_at", Instant(), nullable=False),
         sa.Column("accepted_at", Instant(), nullable=True),
         sa.Column("person_id", sa.String(length=40), nullable=True),
+        sa.Column("key_id", sa.String(length=40), nullable=True),
         sa.Column("revoked_at", Instant(), nullable=True),
+        sa.ForeignKeyConstraint(["key_id"], ["api_keys.id"], name=op.f("staff_invitations_key_id_fkey")),
         sa.ForeignKeyConstraint(
             ["merchant_number"], ["merchants.number"], name=op.f("staff_invitations_merchant_number_fkey")
         ),
@@ -1514,6 +1553,18 @@ def downgrade() -> None:
         batch_op.drop_index("bank_movements_merchant_page_index")
 
     op.drop_table("bank_movements")
+    with op.batch_alter_table("approvals", schema=None) as batch_op:
+        batch_op.drop_index("approvals_state_page_index")
+        batch_op.drop_index(batch_op.f("approvals_result_index"))
+        batch_op.drop_index("approvals_merchant_page_index")
+        batch_op.drop_index("approvals_kind_page_index")
+        batch_op.drop_index(
+            "approvals_claim_unique",
+            postgresql_where=sa.text("state = 'requested'"),
+            sqlite_where=sa.text("state = 'requested'"),
+        )
+
+    op.drop_table("approvals")
     with op.batch_alter_table("api_keys", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("api_keys_parent_id_index"))
         batch_op.drop_index(batch_op.f("api_keys_merchant_number_index"))

@@ -23,6 +23,7 @@ from clearing.notifications.webhooks.models import DeliveryState, EndpointState,
 from clearing.notifications.webhooks.payload import message_of
 from clearing.notifications.webhooks.repository import DeliveryRepository, EndpointRepository
 from clearing.notifications.webhooks.sending import ANSWER_BYTES, Answer, ForbiddenAddress, Sender, Undelivered
+from clearing.notifications.webhooks.service import seal_purpose
 from clearing.notifications.webhooks.slots import SLOTS, SLOTS_FOR_FAILING, fill
 
 log = structlog.get_logger(__name__)
@@ -160,7 +161,7 @@ class Deliverer:
         stored = [endpoint.secret]
         if endpoint.old_secret and endpoint.old_secret_until and endpoint.old_secret_until > at:
             stored.append(endpoint.old_secret)
-        secrets = tuple(self._keyring.private_key(keystore) for keystore in stored)
+        secrets = tuple(self._keyring.unseal(seal_purpose(endpoint.id), sealed) for sealed in stored)
         failing = endpoint.failures > 0
         return _Attempt(delivery.id, endpoint.id, endpoint.url, secrets, event, delivery.next_attempt_at, failing)
 

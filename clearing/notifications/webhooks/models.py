@@ -21,7 +21,7 @@ class EndpointState(StrEnum):
 
 
 class WebhookEndpoint(Base):
-    """Where a merchant wants to be notified. Its secrets are encrypted like managed keys."""
+    """Where a merchant wants to be notified. Its secrets are sealed."""
 
     __tablename__ = "webhook_endpoints"
 
@@ -32,7 +32,7 @@ class WebhookEndpoint(Base):
     types: Mapped[list[str]] = mapped_column(JSON, default=list)
     """The types of events that it wants, such as `order.settled` or `order.*`; none means all."""
     secret: Mapped[str]
-    """Keystore of the secret that signs the requests."""
+    """What signs the requests, sealed for this endpoint."""
     old_secret: Mapped[str | None] = mapped_column(default=None)
     old_secret_until: Mapped[datetime | None] = mapped_column(default=None)
     """Until then requests carry a signature by the old secret, too."""

@@ -54,14 +54,15 @@ class WebhookService:
         self._check(url, types)
         if self._endpoints.count(merchant.number) >= MAX_ENDPOINTS:
             raise Refused(f"a merchant may have at most {MAX_ENDPOINTS} endpoints", code="too_many_endpoints")
-        keystore, shown = self._new_secret()
+        id = new_id("whe")  # noqa: A001
+        sealed, shown = self._new_secret(id)
         endpoint = WebhookEndpoint(
-            id=new_id("whe"),
+            id=id,
             merchant_number=merchant.number,
             url=url,
             description=description,
             types=list(types),
-            secret=keystore,
+            secret=sealed,
             after_seq=EventReader(self._session).newest(),
         )
         self._endpoints.add(endpoint)
@@ -101,8 +102,8 @@ class WebhookService:
 
     def renew_secret(self, endpoint: WebhookEndpoint, actor: str) -> str:
         """Makes a new secret and returns it. For a day requests carry a signature by the old one, too."""
-        keystore, shown = self._new_secret()
-        endpoint.old_secret, endpoint.secret = endpoint.secret, keystore
+        sealed, shown = self._new_secret(endpoint.id)
+        endpoint.old_secret, endpoint.secret = endpoint.secret, sealed
         endpoint.old_secret_until = clock_of(self._session).now() + OLD_SECRET_LIFETIME
         self._session.flush()
         self._record("secret_renewed", endpoint, actor)
@@ -171,10 +172,9 @@ class WebhookService:
             if not _TYPE.fullmatch(pattern):
                 raise InvalidRequest.at(f"/types/{position}", "must be a type such as `order.settled`, or `order.*`")
 
-    def _new_secret(self) -> tuple[str, str]:
+    def _new_secret(self, endpoint_id: str) -> tuple[str, str]:
         raw = secrets.token_bytes(32)
-        _, keystore = self._keyring.encrypt(raw)
-        return keystore, "whsec_" + b64encode(raw).decode()
+        return self._keyring.seal(seal_purpose(endpoint_id), raw), "whsec_" + b64encode(raw).decode()
 
     def _count_replay(self, endpoint: WebhookEndpoint, weight: int) -> None:
         """Events that are sent again take the place of others."""
@@ -198,6 +198,11 @@ class WebhookService:
         EventRecorder(self._session).record(
             f"webhook_endpoint.{action}", endpoint.id, actor=actor, merchants=[endpoint.merchant_number], data=data
         )
+
+
+def seal_purpose(endpoint_id: str) -> str:
+    """What the secrets of an endpoint are sealed for: they are good for no other one."""
+    return f"webhook {endpoint_id}"
 
 
 def _settings_of(endpoint: WebhookEndpoint) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
 from clearing.kit.rollbacks import transact
-from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.managed_keys import ManagedKeys
 from clearing.ledger.accounts.models import AT_ONCE
 from clearing.ledger.accounts.repository import AccountKey, AccountRepository, DuePlace
 from clearing.ledger.availability.due import DueService, Look
@@ -81,7 +81,7 @@ class ExpiryRound:
     The accounts themselves say which are due, so a round that is killed goes on where it was: whatever it had swept is due no more.
     """
 
-    def __init__(self, database: Database, settings: Settings, keyring: Keyring) -> None:
+    def __init__(self, database: Database, settings: Settings, keyring: ManagedKeys) -> None:
         self._database = database
         self._settings = settings
         self._keyring = keyring

@@ -20,7 +20,7 @@ from clearing.kit.errors import ClearingError
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.rollbacks import transact
-from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.managed_keys import ManagedKeys
 from clearing.kit.viewer import Viewer
 from clearing.ledger.accounts.repository import AccountRepository
 from clearing.ledger.availability.service import AvailabilityService
@@ -45,7 +45,7 @@ _YOUNG = timedelta(hours=1)
 class MergeRound:
     """Signs the transfers of merchants whose keys the gateway keeps, and tells the others what they have to sign."""
 
-    def __init__(self, database: Database, settings: Settings, keyring: Keyring) -> None:
+    def __init__(self, database: Database, settings: Settings, keyring: ManagedKeys) -> None:
         self._database = database
         self._settings = settings
         self._keyring = keyring

@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
-from clearing.kit.errors import Conflict, InvalidRequest, Refused
+from clearing.kit.errors import Conflict, InvalidRequest, Refused, Unavailable
 from clearing.kit.identity import NetworkIdentity
-from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.managed_keys import ManagedKeys
+from clearing.kit.signing.signer import SignerUnavailable
 from clearing.ordering.orders.dry_run import dry_run_of
 from clearing.ordering.orders.models import OrderKey
 from clearing.ordering.orders.repository import OrderRepository
@@ -38,7 +39,7 @@ class Signed(NamedTuple):
 class AuthorizationService:
     """Nonces and signatures in one transaction."""
 
-    def __init__(self, session: Session, *, network: NetworkIdentity, keyring: Keyring, settings: Settings) -> None:
+    def __init__(self, session: Session, *, network: NetworkIdentity, keyring: ManagedKeys, settings: Settings) -> None:
         self._session = session
         self._network = network
         self._keyring = keyring
@@ -86,8 +87,9 @@ class AuthorizationService:
         given = authorization or self._managed(merchant)
         self._check(merchant, given)
         order = wire.Order(merchant.number, given.nonce, given.deadline, tuple(instructions), atomic)
-        digest = order.digest(self._network.domain)
-        signature = self._signature(merchant, digest, given)
+        struct_hash = order.struct_hash()
+        digest = self._network.domain.digest(struct_hash)
+        signature = self._signature(merchant, struct_hash, digest, given)
         return Signed(order, digest, wire.SignedOrder(order, signature).calldata(), authorization is None)
 
     def use(self, signed: Signed) -> None:
@@ -109,7 +111,11 @@ class AuthorizationService:
 
         In a dry run it need not keep one, because the order goes nowhere.
         """
-        if self._managed_key(merchant) is None and dry_run_of(self._session) is None:
+        key = self._managed_key(merchant)
+        if key is not None and not self._keyring.are_kept:
+            detail = "this gateway signs with no keys of merchants: sign the order and send `authorization`"
+            raise Refused.at("/authorization", detail, code="managed_keys_off")
+        if key is None and dry_run_of(self._session) is None:
             raise InvalidRequest.at(
                 "/authorization",
                 "this merchant holds its own key: sign the order and send `authorization`",
@@ -132,14 +138,17 @@ class AuthorizationService:
             detail = "an order with this nonce was accepted before"
             raise Conflict.at("/authorization/nonce", detail, code="nonce_used")
 
-    def _signature(self, merchant: Merchant, digest: bytes, given: Authorization) -> bytes:
+    def _signature(self, merchant: Merchant, struct_hash: bytes, digest: bytes, given: Authorization) -> bytes:
         if not given.signature:
             key = self._managed_key(merchant)
             if key is None and dry_run_of(self._session) is not None:
                 return _NO_SIGNATURE
             assert key is not None, "`_managed` found one in this transaction"
             assert key.keystore is not None, "a managed key has a keystore"
-            return self._keyring.sign(key.keystore, digest)
+            try:
+                return self._keyring.sign(key.address, key.keystore, self._network.domain.preimage(struct_hash))
+            except SignerUnavailable as error:
+                raise Unavailable(str(error), code="signer_unavailable") from error
         try:
             signer = wire.recover_signer(digest, given.signature)
         except ValueError as error:

@@ -32,7 +32,7 @@ from clearing.kit.errors import (
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_ids
 from clearing.kit.json_values import compact
-from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.managed_keys import ManagedKeys
 from clearing.kit.wakeups.channels import Channel, notify
 from clearing.ledger.availability.due import CapturedHold
 from clearing.ordering.orders import limits
@@ -100,7 +100,7 @@ class _Case:
 class OrderService:
     """Accepts the orders of merchants."""
 
-    def __init__(self, session: Session, *, network: NetworkIdentity, keyring: Keyring, settings: Settings) -> None:
+    def __init__(self, session: Session, *, network: NetworkIdentity, keyring: ManagedKeys, settings: Settings) -> None:
         self._session = session
         self._network = network
         self._settings = settings

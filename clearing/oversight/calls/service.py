@@ -1,4 +1,4 @@
-"""Privileged calls that a person asks for: put into the sequencer's queue, or noted where somebody sends them past it."""
+"""Privileged calls that a person asks for: put into the signer's queue, or noted where somebody sends them past it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from clearing.chain.calls.service import request_call
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.locks import lock_until_commit
-from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.managed_keys import ManagedKeys
 from clearing.oversight.calls.call import MerchantRequest, NetworkRequest, PrivilegedCall, Termination
 from clearing.parties.agreements.events import record_agreement
 from clearing.parties.agreements.repository import AgreementRepository
@@ -25,7 +25,7 @@ from tongdui.encoding import hex_of
 
 _ON_ITS_WAY = (CallState.PENDING, CallState.SUBMITTED)
 QUEUED_ROLE = "operator"
-"""Whose calls the sequencer signs: others are signed where they are asked for."""
+"""Whose calls a signer takes from the queue: others are signed where they are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class PrivilegedCallService:
     def _terminate(self, signed: Termination, reason: str) -> None:
         """From here on the agreement is not used beyond that end, although the chain has yet to confirm it."""
         names = Names(self._session)
-        keyring = Keyring("")  # it has the signature, so it makes none
+        keyring = ManagedKeys.none()  # it has the signature, so it makes none
         service = TerminationService(self._session, network=self._network, keyring=keyring, names=names)
         merchant = require_merchant(self._session, signed.merchant)
         service.terminate(merchant, signed.agreement, signed.effective_at, signed.signature, self._actor, reason=reason)

@@ -18,6 +18,7 @@ from clearing.ledger.journal.repository import BlockRepository
 from clearing.oversight.progress.repository import ProgressRepository
 from clearing.oversight.reconciliation.watch import watches
 from clearing.pipeline.leadership import has_leader
+from clearing.pipeline.privileged_calls import SIGNING_ROLES, leadership_of
 from clearing.pipeline.switches.repository import SEQUENCING, SwitchRepository
 
 MAX_WAIT_SECONDS = 15
@@ -45,6 +46,8 @@ class Health:
     chain: Check
     sequencer: Check
     projector: Check
+    signer: Check
+    """Whoever signs the calls of operator and treasury. Orders go on without: it is said here, and counts for nothing else."""
     reconciliation: Check
     """Nobody has to be kept away from a network that was not reconciled: it is said here, and counts for nothing else."""
 
@@ -72,6 +75,7 @@ class HealthService:
             chain=_checked(partial(self._check_chain, node)),
             sequencer=_checked(self._check_sequencer),
             projector=_checked(partial(self._check_projector, node)),
+            signer=_checked(self._check_signer),
             reconciliation=_checked(self._check_reconciliation),
         )
 
@@ -120,8 +124,20 @@ class HealthService:
         waited = now - waiting_since
         return Check(
             ok=waited < timedelta(seconds=MAX_WAIT_SECONDS),
-            detail=f"runs; the oldest order or call has waited {waited.total_seconds():.0f} s",
+            detail=f"runs; the oldest order has waited {waited.total_seconds():.0f} s",
         )
+
+    def _check_signer(self) -> Check:
+        with self._database.reading() as session:
+            waiting_since = ProgressRepository(session).oldest_waiting_call()
+            missing = [role for role in SIGNING_ROLES if not has_leader(session, leadership_of(role))]
+        waited = "" if waiting_since is None else f"; a call waits since {waiting_since:%Y-%m-%d %H:%M} UTC"
+        if missing:
+            return Check(ok=False, detail=f"not running for {' and '.join(missing)}{waited}")
+        late = waiting_since is not None and self._database.clock.now() - waiting_since > timedelta(
+            seconds=MAX_WAIT_SECONDS
+        )
+        return Check(ok=not late, detail=f"runs{waited or '; nothing waits'}")
 
     def _check_projector(self, node: Standing | ChainError | ChainUnreachable) -> Check:
         with self._database.reading() as session:

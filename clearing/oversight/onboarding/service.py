@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.errors import Conflict, Refused
 from clearing.kit.locks import lock_until_commit
-from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.managed_keys import ManagedKeys
 from clearing.ledger.settlement.models import BankMovement, BankMovementState, Position
 from clearing.ledger.settlement.repository import BankMovementRepository, PositionRepository
 from clearing.ledger.settlement.service import SettlementService
@@ -44,7 +44,7 @@ class Step(Generic[T]):
 class OnboardingService:
     """The steps of one onboarding, each in a transaction of its own: the chain must confirm a step before the next one."""
 
-    def __init__(self, session: Session, *, keyring: Keyring, request: OnboardingRequest, actor: str) -> None:
+    def __init__(self, session: Session, *, keyring: ManagedKeys, request: OnboardingRequest, actor: str) -> None:
         self._session = session
         self._keyring = keyring
         self._request = request

@@ -13,6 +13,7 @@ from clearing.chain.calls.models import Call, CallState
 from clearing.kit.in_list import in_list
 from clearing.ordering.orders.kinds import is_movement_id
 from clearing.ordering.orders.models import Instruction, Order, OrderState
+from clearing.oversight.approvals.models import Approval
 from clearing.pipeline.models import Transaction, TransactionState
 
 _OPEN_ORDER = (OrderState.ACCEPTED, OrderState.SUBMITTED)
@@ -28,8 +29,9 @@ class ProgressRepository:
     def unfinished(self, ids: Collection[str]) -> set[str]:
         """Those of these ids (of orders, movements, merchants ...) whose resource will still change by itself."""
         orders = [id for id in ids if _prefix(id) == "ord"]  # noqa: A001
+        approvals = [id for id in ids if _prefix(id) == "apr"]  # noqa: A001
         movements = [id for id in ids if is_movement_id(id)]  # noqa: A001
-        others = set(ids) - {*orders, *movements}
+        others = set(ids) - {*orders, *movements, *approvals}
         queries: list[Select[Any]] = []
         if orders:
             queries.append(
@@ -38,6 +40,9 @@ class ProgressRepository:
         if movements:
             query = select(Instruction.id).join(Instruction.order)
             queries.append(query.where(in_list(self._session, Instruction.id, movements), Order.state.in_(_OPEN_ORDER)))
+        if approvals:
+            query = select(Approval.id).join(Call, Call.subject == Approval.result)
+            queries.append(query.where(in_list(self._session, Approval.id, approvals), Call.state.in_(_OPEN_CALL)))
         if others:
             queries.append(
                 select(Call.subject).where(in_list(self._session, Call.subject, others), Call.state.in_(_OPEN_CALL))
@@ -45,12 +50,12 @@ class ProgressRepository:
         return {found for query in queries for found in self._session.scalars(query)}
 
     def oldest_waiting(self) -> datetime | None:
-        """Since when the oldest order or call has been waiting for the sequencer; None if nothing waits."""
-        queries = (
-            select(func.min(Order.created_at)).where(Order.state == OrderState.ACCEPTED),
-            select(func.min(Call.created_at)).where(Call.state == CallState.PENDING),
-        )
-        return min((since for query in queries if (since := self._session.scalar(query)) is not None), default=None)
+        """Since when the oldest order has been waiting for the sequencer; None if nothing waits."""
+        return self._session.scalar(select(func.min(Order.created_at)).where(Order.state == OrderState.ACCEPTED))
+
+    def oldest_waiting_call(self) -> datetime | None:
+        """Since when the oldest call has been waiting for a signer; None if nothing waits."""
+        return self._session.scalar(select(func.min(Call.created_at)).where(Call.state == CallState.PENDING))
 
     def oldest_in_flight(self) -> datetime | None:
         """When the oldest transaction was signed that is in none of the blocks that the projector has read."""

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 _PERSON = "staff:"
+_KEY = "key_"
 
 
 def person_actor(person_id: str) -> str:
     """The actor of what a person does, whatever session it has."""
     return f"{_PERSON}{person_id}"
+
+
+def is_key(actor: str) -> bool:
+    """Whether an API key acted."""
+    return actor.startswith(_KEY)
 
 
 def person_of(actor: str) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -21,7 +21,7 @@ from clearing.kit.ids import new_id
 from clearing.kit.json_values import json_values
 from clearing.kit.networks import first_outside, is_inside
 from clearing.kit.viewer import Viewer
-from clearing.parties.access.actors import person_actor
+from clearing.parties.access.actors import is_key, person_actor, person_of
 from clearing.parties.access.directory import KEYS, KeyDirectory, keys_in
 from clearing.parties.access.models import ApiKey, Role
 from clearing.parties.access.repository import ApiKeyRepository
@@ -113,6 +113,29 @@ class Limits:
     """In the form of `clearing.kit.networks`; none: from anywhere."""
 
 
+NEEDS_SECOND_PERSON = frozenset({Role.OPERATOR, Role.TREASURY})
+"""Roles that move money or let others in: a key of theirs comes from two persons, or from the command line."""
+
+
+class NewSecret(NamedTuple):
+    """The secret of a key to come."""
+
+    key_id: str
+    hash: bytes
+    token: str
+    """What its holder gets, shown only once."""
+
+
+class Checked(NamedTuple):
+    """A key that a caller may make."""
+
+    merchant_number: int | None
+    limits: Limits
+    """What it asked for, with what that leaves open."""
+    parent: ApiKey | None
+    """The key that calls; None if a person does."""
+
+
 class AccessService:
     """API keys in one transaction."""
 
@@ -147,11 +170,18 @@ class AccessService:
     def create(
         self, caller: Caller, limits: Limits, *, role: Role, merchant_id: str | None, name: str = ""
     ) -> tuple[ApiKey, str]:
-        """Creates a key. Returns it with its token, which is shown only this once.
+        """Creates a key of the caller's merchant; or an auditor's, by the operator. Returns it with its token, which is shown only
+        this once.
 
         A key that makes another one is its parent: the child may do no more than its parent, from nowhere else and no longer, and
         is revoked with it. What the limits leave open, it takes from its parent.
         """
+        assert role not in NEEDS_SECOND_PERSON, role
+        merchant_number, limits, parent = self.checked(caller, limits, role, merchant_id)
+        return self._create(role, merchant_number, limits, caller.actor, name, parent)
+
+    def checked(self, caller: Caller, limits: Limits, role: Role, merchant_id: str | None) -> Checked:
+        """Refuses a key that the caller may not make, alone or with a second person."""
         if Scope.KEYS not in caller.scopes:
             raise Forbidden("your key lacks the scope keys, so it makes no others", code="insufficient_scope")
         merchant_number = self._merchant_number(caller, role, merchant_id)
@@ -159,13 +189,50 @@ class AccessService:
         if limits.expires_at is not None and limits.expires_at <= self._now():
             raise InvalidRequest.at("/expires_at", "is over already; name a moment in the future, or leave it out")
         parent = self._parent(caller)
-        if parent is not None:
-            limits = _within(parent, limits)
-        return self._create(role, merchant_number, limits, caller.actor, name, parent)
+        return Checked(merchant_number, limits if parent is None else _within(parent, limits), parent)
 
-    def create_first(self, merchant: Merchant, scopes: frozenset[Scope], *, actor: str) -> tuple[ApiKey, str]:
-        """Creates a key of a merchant that is being taken on board. Returns it with its token, which is shown only this once."""
-        return self._create(Role.MERCHANT, merchant.number, Limits(scopes=scopes), actor)
+    def create_first(
+        self, merchant: Merchant, scopes: frozenset[Scope], *, actor: str, name: str = ""
+    ) -> tuple[ApiKey, str]:
+        """Creates a key of a merchant that has just come on board: by the command line, or by the merchant's invitation. Returns it
+        with its token, which is shown only this once."""
+        return self._create(Role.MERCHANT, merchant.number, Limits(scopes=scopes), actor, name)
+
+    def add_agreed(
+        self,
+        role: Role,
+        limits: Limits,
+        *,
+        parent_id: str | None,
+        key_id: str,
+        secret_hash: bytes,
+        actor: str,
+        name: str,
+    ) -> ApiKey:
+        """Adds a key of the operator or the treasury, on which two persons have agreed. Whoever asked has its token. What has
+        become of its parent meanwhile counts."""
+        assert role in NEEDS_SECOND_PERSON, role
+        if parent_id is not None:
+            self._keys.lock()
+            parent = self._keys.current(parent_id)
+            assert parent is not None, parent_id
+            if not parent.is_live(self._now()):
+                raise Conflict(
+                    "the key that has asked for it was revoked, or has expired; decline it", code="maker_gone"
+                )
+            limits = _within(parent, limits)
+        key = _make(role, None, limits, actor, key_id, secret_hash)
+        return self._add(key, name, parent_id)
+
+    def identity_of(self, actor: str) -> str:
+        """Who acts, whatever it acts with: a person is itself with each of its sessions, and with every key that comes from it; a
+        key that comes from nobody stands for somebody of its own."""
+        keys = keys_in(self._session)
+        while is_key(actor) and (key := keys.by_id(actor)) is not None:
+            if not (is_key(key.created_by) or person_of(key.created_by)):
+                break
+            actor = key.created_by
+        return actor
 
     def create_root(self, role: Role, *, actor: str, name: str = "") -> str:
         """Creates a key of one of the network's own roles, which no other key has made. Returns its token, shown only this once."""
@@ -191,12 +258,16 @@ class AccessService:
         name: str = "",
         parent: ApiKey | None = None,
     ) -> tuple[ApiKey, str]:
-        key, token = _make(role, merchant_number, limits, actor)
-        key.name = name
-        key.parent_id = parent.id if parent is not None else None
+        new = new_secret()
+        key = _make(role, merchant_number, limits, actor, new.key_id, new.hash)
+        return self._add(key, name, parent.id if parent is not None else None), new.token
+
+    def _add(self, key: ApiKey, name: str, parent_id: str | None) -> ApiKey:
+        key.name, key.parent_id = name, parent_id
         self._keys.add(key)
-        self._events.record("api_key.created", key.id, actor=actor, merchants=_owner(key), data=_facts(key))
-        return key, token
+        data = _facts(key)
+        self._events.record("api_key.created", key.id, actor=key.created_by, merchants=_owner(key), data=data)
+        return key
 
     # ---------------------------------------------------------------- revoke
 
@@ -249,20 +320,33 @@ class AccessService:
         return clock_of(self._session).now()
 
     def _merchant_number(self, caller: Caller, role: Role, merchant_id: str | None) -> int | None:
-        if caller.role is Role.MERCHANT and role is not Role.MERCHANT:
-            raise Forbidden.at("/role", "a merchant can create keys only for itself")
+        if role not in _MAY_MAKE[caller.role]:
+            raise Forbidden.at("/role", _WHO_ELSE[role])
         if role is not Role.MERCHANT:
             if merchant_id is not None:
                 raise InvalidRequest.at("/merchant", f"the {role}'s keys belong to no merchant")
             return None
         if merchant_id is None:
-            if caller.merchant_number is None:
-                raise InvalidRequest.at("/merchant", "a merchant's key needs a merchant")
             return caller.merchant_number
         merchant = require_merchant(self._session, merchant_id, "/merchant")
-        if caller.role is Role.MERCHANT and merchant.number != caller.merchant_number:
+        if merchant.number != caller.merchant_number:
             raise Forbidden.at("/merchant", "a merchant can create keys only for itself")
         return merchant.number
+
+
+_MAY_MAKE = {
+    Role.OPERATOR: frozenset({Role.OPERATOR, Role.AUDITOR}),
+    Role.TREASURY: frozenset({Role.TREASURY}),
+    Role.MERCHANT: frozenset({Role.MERCHANT}),
+    Role.AUDITOR: frozenset[Role](),
+}
+"""Of which roles each role makes keys, or asks for them."""
+_WHO_ELSE = {
+    Role.MERCHANT: "a merchant makes its own keys: invite it, and it makes the first one (POST /v1/invitations)",
+    Role.TREASURY: "the treasury makes its own keys; the first ones come from `clearing keys`",
+    Role.OPERATOR: "the operator makes its own keys; the first ones come from `clearing keys`",
+    Role.AUDITOR: "the operator makes auditors' keys; the first ones come from `clearing keys`",
+}
 
 
 def presumed_caller(database: Database, token: str) -> Caller | None:
@@ -353,12 +437,18 @@ def _facts(key: ApiKey) -> dict[str, Any]:
     return json_values({**facts, "expires_at": key.expires_at, "networks": key.networks})
 
 
-def _make(role: Role, merchant_number: int | None, limits: Limits, actor: str) -> tuple[ApiKey, str]:
-    key_id = new_id("key")
-    secret = secrets.token_hex(32)
-    key = ApiKey(
+def new_secret() -> NewSecret:
+    """The id and the secret of a key to come."""
+    key_id, secret = new_id("key"), secrets.token_hex(32)
+    return NewSecret(key_id, _hash(secret), f"tdk_{key_id.removeprefix('key_')}_{secret}")
+
+
+def _make(
+    role: Role, merchant_number: int | None, limits: Limits, actor: str, key_id: str, secret_hash: bytes
+) -> ApiKey:
+    return ApiKey(
         id=key_id,
-        secret_hash=_hash(secret),
+        secret_hash=secret_hash,
         role=role,
         merchant_number=merchant_number,
         scopes=sorted(str(scope) for scope in limits.scopes),
@@ -366,7 +456,6 @@ def _make(role: Role, merchant_number: int | None, limits: Limits, actor: str) -
         expires_at=limits.expires_at,
         networks=list(limits.networks),
     )
-    return key, f"tdk_{key_id.removeprefix('key_')}_{secret}"
 
 
 def _hash(secret: str) -> bytes:

@@ -16,14 +16,14 @@ from clearing.kit.clock import clock_of
 from clearing.kit.errors import ClearingError, Conflict, InvalidRequest, Refused
 from clearing.kit.identity import NetworkIdentity, instant
 from clearing.kit.ids import new_id
-from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.managed_keys import ManagedKeys
 from clearing.kit.viewer import Viewer
 from clearing.parties.agreements.cycles import check_cycles
 from clearing.parties.agreements.description import Naming
 from clearing.parties.agreements.events import record_agreement
 from clearing.parties.agreements.models import Agreement, AgreementKind, AgreementState
 from clearing.parties.agreements.repository import AgreementFilter, AgreementRepository
-from clearing.parties.agreements.signatures import check_signature, signature_of
+from clearing.parties.agreements.signatures import TypedHash, check_signature, signature_of
 from clearing.parties.agreements.terms import (
     MIN_REMAINING_SECONDS,
     Proposal,
@@ -44,7 +44,7 @@ class AgreementService:
     """Agreements in one transaction."""
 
     def __init__(
-        self, session: Session, *, network: NetworkIdentity, keyring: Keyring, names: Naming, minimum_fee_bps: int
+        self, session: Session, *, network: NetworkIdentity, keyring: ManagedKeys, names: Naming, minimum_fee_bps: int
     ) -> None:
         self._session = session
         self._domain = network.domain
@@ -60,7 +60,7 @@ class AgreementService:
         require_party(merchant, terms)
         self._check(terms)
         agreement = self._stored(merchant, terms)
-        signature = signature_of(self._session, self._keyring, merchant.number, agreement.digest, proposal.signature)
+        signature = self._signature(merchant, agreement, proposal.signature)
         if signature is not None:
             self._add_signature(merchant, agreement, signature)
         self._record("proposed", agreement, actor)
@@ -72,7 +72,7 @@ class AgreementService:
         self._agreements.hold_numbers()
         agreement = self._open_proposal(merchant, agreement_id)
         self._refuse_late_signature(agreement)
-        made = signature_of(self._session, self._keyring, merchant.number, agreement.digest, signature)
+        made = self._signature(merchant, agreement, signature)
         if made is None:
             raise InvalidRequest.at(
                 "/signature",
@@ -123,6 +123,12 @@ class AgreementService:
         """Those of these agreements that the viewer may see."""
         found = self._agreements.by_ids(agreement_ids)
         return [a for a in found if viewer.sees(a.source_merchant, a.target_merchant)]
+
+    def _signature(self, merchant: Merchant, agreement: Agreement, given: bytes | None) -> bytes | None:
+        terms = AgreementTerms(**{name: getattr(agreement, name) for name in AgreementTerms.__dataclass_fields__})
+        typed = TypedHash(self._domain, terms.struct_hash())
+        assert typed.digest == agreement.digest, agreement.id
+        return signature_of(self._session, self._keyring, merchant.number, typed, given)
 
     # ---------------------------------------------------------------- proposals
 

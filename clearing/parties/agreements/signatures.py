@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
-from clearing.kit.errors import ClearingError, Refused
-from clearing.kit.signing.keyring import Keyring
+from clearing.kit.errors import ClearingError, Refused, Unavailable
+from clearing.kit.signing.managed_keys import ManagedKeys
+from clearing.kit.signing.signer import SignerUnavailable
 from clearing.parties.merchants.directory import merchants_in
-from tongdui.orders import recover_signer
+from tongdui.orders import Domain, recover_signer
 
 _HALF_CURVE_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 
 
+class TypedHash(NamedTuple):
+    """What is to be signed: a struct of a domain, by its hash."""
+
+    domain: Domain
+    struct_hash: bytes
+
+    @property
+    def digest(self) -> bytes:
+        """What a merchant signs."""
+        return self.domain.digest(self.struct_hash)
+
+    @property
+    def preimage(self) -> bytes:
+        """Its bytes before they are hashed."""
+        return self.domain.preimage(self.struct_hash)
+
+
 def signature_of(
-    session: Session, keyring: Keyring, merchant_number: int, digest: bytes, given: bytes | None
+    session: Session, keyring: ManagedKeys, merchant_number: int, typed: TypedHash, given: bytes | None
 ) -> bytes | None:
     """The given signature if it counts; without one, a signature by the merchant's managed key, if there is such a key."""
     if given is not None:
-        check_signature(session, merchant_number, digest, given)
+        check_signature(session, merchant_number, typed.digest, given)
         return given
     key = merchants_in(session).managed_key(merchant_number, clock_of(session).unix())
-    if key is None or key.keystore is None:
+    if key is None or key.keystore is None or not keyring.are_kept:
         return None
-    return keyring.sign(key.keystore, digest)
+    try:
+        return keyring.sign(key.address, key.keystore, typed.preimage)
+    except SignerUnavailable as error:
+        raise Unavailable(str(error), code="signer_unavailable") from error
 
 
 def check_signature(session: Session, merchant_number: int, digest: bytes, signature: bytes) -> None:

@@ -10,16 +10,16 @@ from clearing.chain.calls.service import request_call
 from clearing.kit.clock import clock_of
 from clearing.kit.errors import Conflict, InvalidRequest, Refused
 from clearing.kit.identity import NetworkIdentity, instant
-from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.managed_keys import ManagedKeys
 from clearing.parties.agreements.description import Naming
 from clearing.parties.agreements.events import record_agreement
 from clearing.parties.agreements.models import Agreement, AgreementState
 from clearing.parties.agreements.repository import REGISTERED, AgreementRepository
-from clearing.parties.agreements.signatures import signature_of
+from clearing.parties.agreements.signatures import TypedHash, signature_of
 from clearing.parties.agreements.visibility import locked_for_party
 from clearing.parties.merchants.models import Merchant
 from tongdui.encoding import hex_of
-from tongdui.orders import full_signature, termination_digest
+from tongdui.orders import full_signature, termination_struct_hash
 
 FUNCTION = "terminateAgreement"
 """Of the contract. Anyone may send it; the operator's key does."""
@@ -29,7 +29,7 @@ _ON_ITS_WAY = (CallState.PENDING, CallState.SUBMITTED)
 class TerminationService:
     """Terminations in one transaction."""
 
-    def __init__(self, session: Session, *, network: NetworkIdentity, keyring: Keyring, names: Naming) -> None:
+    def __init__(self, session: Session, *, network: NetworkIdentity, keyring: ManagedKeys, names: Naming) -> None:
         self._session = session
         self._domain = network.domain
         self._keyring = keyring
@@ -68,14 +68,14 @@ class TerminationService:
         return agreement
 
     def _signature(self, merchant: Merchant, number: int, effective_at: int, given: bytes | None) -> bytes:
-        digest = termination_digest(self._domain, number, effective_at)
-        made = signature_of(self._session, self._keyring, merchant.number, digest, given)
+        typed = TypedHash(self._domain, termination_struct_hash(number, effective_at))
+        made = signature_of(self._session, self._keyring, merchant.number, typed, given)
         if made is None:
             moment = instant(effective_at).isoformat().replace("+00:00", "Z")
             raise InvalidRequest.at(
                 "/signature",
-                f"sign the digest {hex_of(digest)} (Termination of agreement {number} at {effective_at}) with one of your keys, "
-                f'and send the signature with "effective_at": "{moment}"; the gateway keeps no key for you',
+                f"sign the digest {hex_of(typed.digest)} (Termination of agreement {number} at {effective_at}) with one of your "
+                f'keys, and send the signature with "effective_at": "{moment}"; the gateway keeps no key for you',
                 code="signature_required",
             )
         return made

@@ -36,7 +36,8 @@ class Merchant(Base):
 
 
 class SignerKey(Base):
-    """A key that may sign for a merchant. A managed key has a `keystore`: the key, encrypted (Ethereum keystore V3)."""
+    """A key that may sign for a merchant. A managed key has a `keystore`: the key, encrypted (Ethereum keystore V3), or a
+    reference to whoever keeps it (`web3signer:0x...`, `awskms:...`)."""
 
     __tablename__ = "signer_keys"
 

@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 
 from clearing.chain.calls.service import request_call
 from clearing.kit.clock import clock_of
-from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound, Refused
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
-from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.managed_keys import ManagedKeys
 from clearing.parties.merchants.directory import merchants_in
 from clearing.parties.merchants.models import Merchant, MerchantStatus, SignerKey
 from clearing.parties.merchants.repository import MerchantRepository
@@ -26,7 +26,7 @@ MAX_MICROS = 2**95 - 1
 class MerchantService:
     """Merchants in one transaction."""
 
-    def __init__(self, session: Session, *, keyring: Keyring) -> None:
+    def __init__(self, session: Session, *, keyring: ManagedKeys) -> None:
         self._session = session
         self._keyring = keyring
         self._merchants = MerchantRepository(session)
@@ -61,6 +61,9 @@ class MerchantService:
         return self._merchants.list(after=after, limit=limit)
 
     def _managed_key(self) -> SignerKey:
+        if not self._keyring.are_kept:
+            detail = "this gateway keeps no keys of merchants: make one with `tongdui key new`, and send its address"
+            raise Refused.at("/signer_address", detail, code="managed_keys_off")
         address, keystore = self._keyring.create()
         return SignerKey(address=address, keystore=keystore)
 

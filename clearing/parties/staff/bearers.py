@@ -7,7 +7,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from clearing.parties.access.actors import person_of
+from clearing.parties.access.models import Role
 from clearing.parties.access.service import AccessService, Caller
+from clearing.parties.staff.repository import PersonRepository, SeatRepository
 from clearing.parties.staff.sessions import SessionService
 
 
@@ -31,6 +34,16 @@ def is_live(session: Session, caller: Caller) -> bool:
     if caller.person_id is None:
         return bool(AccessService(session).live([caller.key_id]))
     return caller in SessionService(session).live([caller.key_id])
+
+
+def may_still(session: Session, actor: str, role: Role) -> bool:
+    """Whether whoever acted could do so now: its key is not revoked; or the person may sign in, and has a seat with this role."""
+    person_id = person_of(actor)
+    if person_id is None:
+        return actor in AccessService(session).live([actor])
+    person = PersonRepository(session).by_id(person_id)
+    seats = SeatRepository(session).at(person_id, None)
+    return person is not None and person.disabled_at is None and any(seat.title.role is role for seat in seats)
 
 
 def live(session: Session, callers: Collection[Caller]) -> set[Caller]:

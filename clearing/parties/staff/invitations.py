@@ -1,37 +1,45 @@
 """Rules of invitations: who may offer which seat to whom, and how the offer is taken.
 
-The operator brings in a merchant's first admin, and nobody else there: whoever works for a merchant is that merchant's affair.
+The network brings a merchant its first access, and no other: a person who becomes its first admin, or a program that gets its first
+API key. Whoever works for a merchant is that merchant's affair. An invitation by the network needs two of its people, and nobody of
+them can take it: a mail brings the link; or one of them hands over the link, and the other one a code.
 """
 
 from __future__ import annotations
 
+import hmac
+import secrets
+from base64 import b32encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
-from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound, Refused
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.mail.models import Mail, MailKind
 from clearing.kit.mail.repository import MailRepository
 from clearing.kit.mail.service import post_mail
 from clearing.kit.signing.keyring import Keyring
 from clearing.parties.access.actors import person_actor
-from clearing.parties.access.models import Role
-from clearing.parties.access.service import Caller
-from clearing.parties.merchants.service import require_merchant
+from clearing.parties.access.models import ApiKey, Role
+from clearing.parties.access.service import AccessService, Caller, Scope
+from clearing.parties.merchants.service import merchant_by_number, require_merchant
 from clearing.parties.staff.emails import email_key
 from clearing.parties.staff.invitation_repository import InvitationRepository
 from clearing.parties.staff.models import Invitation, Language, Person, Seat
 from clearing.parties.staff.people import PeopleService, require_fitting
 from clearing.parties.staff.repository import PersonRepository
 from clearing.parties.staff.titles import Title
-from clearing.parties.staff.tokens import TokenKind, id_in, mailed_token, matches
+from clearing.parties.staff.tokens import TokenKind, id_in, known_token, mailed_token, matches
 
 LIFETIME = timedelta(days=7)
+_CODE_BYTES = 15
+"""120 random bits, in 24 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,22 @@ class Offer:
     title: Title
     language: Language
     merchant_id: str | None
+
+
+def needs_second_person(caller: Caller, offer: Offer) -> bool:
+    """Whether the caller cannot offer this alone: whatever gives somebody power that the network has, or a merchant."""
+    return caller.role is not Role.MERCHANT and offer.title is not Title.AUDITOR
+
+
+def new_code() -> str:
+    """The code that comes with a link, by another way."""
+    text = b32encode(secrets.token_bytes(_CODE_BYTES)).decode().lower()
+    return "-".join(text[place : place + 6] for place in range(0, len(text), 6))
+
+
+def code_hash_of(code: str) -> bytes:
+    """What is stored of a code. So many random bits need no slow hash."""
+    return sha256(code.strip().lower().encode(errors="surrogateescape")).digest()
 
 
 class InvitationService:
@@ -60,8 +84,28 @@ class InvitationService:
     # ---------------------------------------------------------------- offer
 
     def invite(self, caller: Caller, offer: Offer) -> tuple[Invitation, str | None]:
-        """Offers a seat. Where the network sends no mails, it also returns the link to accept with, shown only this once."""
-        merchant_number = self._place(caller, offer)
+        """Offers a seat, at the caller's merchant or as an auditor of the network. Where the network sends no mails, it also
+        returns the link to accept with, shown only this once."""
+        assert not needs_second_person(caller, offer), offer
+        if caller.role is not Role.MERCHANT:
+            return self._offer(offer, None, by_network=True, actor=caller.actor)
+        if offer.merchant_id is not None:
+            merchant = require_merchant(self._session, offer.merchant_id, "/merchant")
+            if merchant.number != caller.merchant_number:
+                raise Forbidden.at("/merchant", "an admin invites people to its own merchant only")
+        return self._offer(offer, caller.merchant_number, by_network=False, actor=caller.actor)
+
+    def invite_for_network(self, offer: Offer, *, code_hash: bytes | None, actor: str) -> tuple[Invitation, str | None]:
+        """The same for what two people of the network have agreed on: a seat of power in it, or the first access to a merchant.
+
+        `code_hash`: of the code that has to come with the link, where no mail brings that.
+        """
+        merchant_number = self._place(offer)
+        return self._offer(offer, merchant_number, by_network=True, code_hash=code_hash, actor=actor)
+
+    def _offer(
+        self, offer: Offer, merchant_number: int | None, *, by_network: bool, actor: str, code_hash: bytes | None = None
+    ) -> tuple[Invitation, str | None]:
         require_fitting(offer.title, merchant_number)
         person = self._people.by_email(email_key(offer.email))
         if person is not None:
@@ -78,12 +122,13 @@ class InvitationService:
             language=offer.language,
             merchant_number=merchant_number,
             title=offer.title,
-            by_network=caller.role is Role.OPERATOR,
+            by_network=by_network,
+            code_hash=code_hash,
             created_at=at,
             expires_at=at + LIFETIME,
         )
         self._invitations.add(invitation)
-        self._record("invited", invitation, caller.actor)
+        self._record("invited", invitation, actor)
         if self._settings.sends_mail:
             post_mail(self._session, MailKind.INVITATION, invitation.id)
             return invitation, None
@@ -91,7 +136,8 @@ class InvitationService:
 
     def link(self, invitation: Invitation) -> str:
         """Where whoever is invited accepts."""
-        token = mailed_token(TokenKind.INVITATION, self._keyring, invitation.id)
+        token = known_token(TokenKind.INVITATION, self._keyring, invitation.id, invitation.token_hash)
+        invitation.token_hash = token.hash
         return f"{self._settings.console_url.rstrip('/')}/invitation?token={token.text}"
 
     def list(self, merchant_number: int | None, *, after: str | None, limit: int) -> Sequence[Invitation]:
@@ -133,20 +179,49 @@ class InvitationService:
         """Whom it is for, if that person works with the network already."""
         return self._people.by_email(invitation.email_key)
 
-    def accept(self, token: str, person: Person) -> Seat:
+    def accept(self, token: str, code: str | None, person: Person) -> Seat:
         """Gives the person the seat. The invitation is used up."""
-        invitation = self._open(token, self._invitations.by_id)
+        invitation = self._taken(token, code)
         if person.email_key != invitation.email_key:
             raise Forbidden("this invitation is for somebody else", code="forbidden")
         if invitation.by_network and invitation.merchant_number is not None:
             # Before the row is locked, as whoever invites does it: in another order, the two could wait for each other.
             PeopleService(self._session).require_no_admin(invitation.merchant_number)
-        invitation = self._open(token, self._invitations.lock)
-        invitation.accepted_at = self._clock.now()
+        self._use_up(token)
         invitation.person_id = person.id
         return PeopleService(self._session).seat(
             person, invitation.title, invitation.merchant_number, actor=person_actor(person.id)
         )
+
+    def redeem(self, token: str, code: str | None, *, scopes: frozenset[Scope], name: str) -> tuple[ApiKey, str]:
+        """Makes the first API key of the merchant that is invited; returns it with its token, which is shown only this once. The
+        invitation is used up."""
+        invitation = self._taken(token, code)
+        if not invitation.by_network or invitation.merchant_number is None:
+            raise Conflict("this invitation is for a person: open its link", code="invitation_for_person")
+        PeopleService(self._session).require_no_admin(invitation.merchant_number)
+        self._use_up(token)
+        merchant = merchant_by_number(self._session, invitation.merchant_number)
+        key, secret = AccessService(self._session).create_first(merchant, scopes, actor=invitation.id, name=name)
+        invitation.key_id = key.id
+        self._record("invitation_redeemed", invitation, invitation.id, {"api_key": key.id})
+        return key, secret
+
+    def _taken(self, token: str, code: str | None) -> Invitation:
+        """The open invitation of a token, if what has to come with that has come."""
+        invitation = self._open(token, self._invitations.by_id)
+        if invitation.code_hash is None:
+            return invitation
+        if code is None:
+            detail = "is missing: one person of the network has sent you the link, and another one a code"
+            raise Refused.at("/code", detail, code="invitation_code_wrong")
+        if not hmac.compare_digest(invitation.code_hash, code_hash_of(code)):
+            raise Refused.at("/code", "is not the code of this invitation", code="invitation_code_wrong")
+        return invitation
+
+    def _use_up(self, token: str) -> None:
+        """Nobody else can take the invitation from now on."""
+        self._open(token, self._invitations.lock).accepted_at = self._clock.now()
 
     def _open(self, token: str, find: Callable[[str], Invitation | None]) -> Invitation:
         id = id_in(TokenKind.INVITATION, token)  # noqa: A001
@@ -161,14 +236,8 @@ class InvitationService:
 
     # ---------------------------------------------------------------- who may offer what
 
-    def _place(self, caller: Caller, offer: Offer) -> int | None:
-        """The merchant at which the seat is, or None for the network; refuses what the caller may not offer."""
-        if caller.role is Role.MERCHANT:
-            if offer.merchant_id is not None:
-                merchant = require_merchant(self._session, offer.merchant_id, "/merchant")
-                if merchant.number != caller.merchant_number:
-                    raise Forbidden.at("/merchant", "an admin invites people to its own merchant only")
-            return caller.merchant_number
+    def _place(self, offer: Offer) -> int | None:
+        """The merchant to which the network invites, or None for the network itself; refuses what it may not offer."""
         if offer.merchant_id is None:
             return None
         merchant = require_merchant(self._session, offer.merchant_id, "/merchant")
@@ -180,7 +249,7 @@ class InvitationService:
         PeopleService(self._session).require_no_admin(merchant.number)
         return merchant.number
 
-    def _record(self, action: str, invitation: Invitation, actor: str) -> None:
+    def _record(self, action: str, invitation: Invitation, actor: str, more: Mapping[str, str] | None = None) -> None:
         merchants = [] if invitation.merchant_number is None else [invitation.merchant_number]
-        data = {"name": invitation.name, "title": invitation.title}
+        data = {"name": invitation.name, "title": invitation.title, **(more or {})}
         self._events.record(f"staff.{action}", invitation.id, actor=actor, merchants=merchants, data=data)

@@ -99,12 +99,16 @@ class Invitation(Base):
     merchant_number: Mapped[int | None] = mapped_column(ForeignKey("merchants.number"), index=True, default=None)
     title: Mapped[Title] = mapped_column(choice(Title))
     by_network: Mapped[bool] = mapped_column(default=False)
-    """Whether the operator has made it: then it makes a merchant's first admin, and nothing else."""
+    """Whether the network has made it: then it brings a merchant its first access, and nothing else."""
+    code_hash: Mapped[bytes | None] = mapped_column(Hash, default=None)
+    """Of the code that has to come with the token, where one person hands over the one, and another person the other."""
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
     expires_at: Mapped[datetime]
     accepted_at: Mapped[datetime | None] = mapped_column(default=None)
     person_id: Mapped[str | None] = mapped_column(ForeignKey("staff_people.id"), default=None)
     """Who has accepted it."""
+    key_id: Mapped[str | None] = mapped_column(ForeignKey("api_keys.id"), default=None)
+    """The API key for which a program has redeemed it."""
     revoked_at: Mapped[datetime | None] = mapped_column(default=None)
 
 

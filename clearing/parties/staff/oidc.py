@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -81,7 +81,7 @@ class OidcProvider:
         """Begins: where to send a person who wants to sign in."""
         self._require_configured()
         state = f"{secrets.token_urlsafe(24)}.{self._clock.unix() + _LIFETIME}"
-        flow = self._flow(f"{state}.{self._signature(state)}")
+        flow = self._flow(f"{state}.{next(self._signatures(state))}")
         parameters = {
             "response_type": "code",
             "client_id": self._settings.oidc_client_id,
@@ -111,20 +111,24 @@ class OidcProvider:
     # ---------------------------------------------------------------- state
 
     def _flow(self, state: str) -> _Flow:
-        verifier = urlsafe_b64encode(self._keyring.derive(f"oidc verifier {state}")).rstrip(b"=").decode()
-        return _Flow(state, self._keyring.derive(f"oidc nonce {state}").hex(), verifier)
+        return next(self._flows(state))
+
+    def _flows(self, state: str) -> Iterator[_Flow]:
+        """What belongs to a state, under each password that it may have begun with."""
+        verifiers, nonces = (self._keyring.derivations(f"oidc {what} {state}") for what in ("verifier", "nonce"))
+        for verifier, nonce in zip(verifiers, nonces, strict=True):
+            yield _Flow(state, nonce.hex(), urlsafe_b64encode(verifier).rstrip(b"=").decode())
 
     def _checked(self, state: str) -> _Flow:
         begun, _, signature = state.rpartition(".")
-        expected = self._signature(begun)
-        until = begun.rpartition(".")[2]
-        is_ours = hmac.compare_digest(signature.encode(errors="surrogateescape"), expected.encode())
-        if not is_ours or not until.isdecimal() or int(until) < self._clock.unix():
-            raise Unauthenticated("you took too long, or did not begin here; begin again", code="oidc_failed")
-        return self._flow(state)
+        given, until = signature.encode(errors="surrogateescape"), begun.rpartition(".")[2]
+        for flow, expected in zip(self._flows(state), self._signatures(begun), strict=True):
+            if hmac.compare_digest(given, expected.encode()) and until.isdecimal() and int(until) >= self._clock.unix():
+                return flow
+        raise Unauthenticated("you took too long, or did not begin here; begin again", code="oidc_failed")
 
-    def _signature(self, begun: str) -> str:
-        return self._keyring.derive(f"oidc state {begun}").hex()
+    def _signatures(self, begun: str) -> Iterator[str]:
+        return (signature.hex() for signature in self._keyring.derivations(f"oidc state {begun}"))
 
     @property
     def _redirect_uri(self) -> str:

@@ -19,7 +19,7 @@ from clearing.parties.staff.password_reset_repository import PasswordResetReposi
 from clearing.parties.staff.people import PeopleService
 from clearing.parties.staff.repository import PersonRepository
 from clearing.parties.staff.sessions import Origin
-from clearing.parties.staff.tokens import TokenKind, id_in, mailed_token, matches
+from clearing.parties.staff.tokens import TokenKind, id_in, known_token, mailed_token, matches
 from clearing.parties.staff.tries import TryCounter
 
 LIFETIME = timedelta(hours=1)
@@ -57,7 +57,8 @@ class PasswordResetService:
 
     def link(self, reset: PasswordReset) -> str:
         """Where the person chooses a new password."""
-        token = mailed_token(TokenKind.RESET, self._keyring, reset.id)
+        token = known_token(TokenKind.RESET, self._keyring, reset.id, reset.token_hash)
+        reset.token_hash = token.hash
         return f"{self._settings.console_url.rstrip('/')}/new-password?token={token.text}"
 
     def still_open(self, reset_id: str) -> tuple[PasswordReset, Person] | None:

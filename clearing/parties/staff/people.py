@@ -12,7 +12,7 @@ from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound, U
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
 from clearing.kit.viewer import Viewer
-from clearing.parties.access.service import Caller
+from clearing.parties.access.service import NEEDS_SECOND_PERSON, Caller
 from clearing.parties.staff.emails import email_key
 from clearing.parties.staff.models import Colleague, Language, Person, Seat
 from clearing.parties.staff.repository import PersonRepository, SeatRepository
@@ -161,6 +161,18 @@ class PeopleService:
         person.disabled_by_network = by_network
         self._sessions.end_all_of(person)
         self._record_at_all_seats("disabled", person, actor)
+
+    def enabling_needs_second_person(self, caller: Caller, person_id: str) -> bool:
+        """Whether the caller cannot let this person in alone: whoever can move money or let others in gets that power again."""
+        seats = self._seats.at(person_id, None)
+        return caller.merchant_number is None and any(seat.title.role in NEEDS_SECOND_PERSON for seat in seats)
+
+    def known(self, person_id: str) -> Person:
+        """The person with this id, whom nobody else can change before this transaction ends; or NotFound."""
+        person = self._people.lock(person_id)
+        if person is None:
+            raise NotFound(f"there is no person {person_id}")
+        return person
 
     def enable(self, caller: Caller, person_id: str) -> Person:
         """Lets somebody in again."""

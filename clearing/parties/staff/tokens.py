@@ -43,6 +43,16 @@ def mailed_token(kind: TokenKind, keyring: Keyring, id: str | None = None) -> Ne
     return _token(kind, known, keyring.derive(f"token {known}").hex())
 
 
+def known_token(kind: TokenKind, keyring: Keyring, id: str, stored: bytes) -> NewToken:  # noqa: A002
+    """The token of a row whose hash is stored, made again. Where the secret has changed so much that nobody can, another one: the
+    row must take its hash."""
+    for secret in keyring.derivations(f"token {id}"):
+        token = _token(kind, id, secret.hex())
+        if token.hash == stored:
+            return token
+    return mailed_token(kind, keyring, id)
+
+
 def _token(kind: TokenKind, id: str, secret: str) -> NewToken:  # noqa: A002
     token_prefix, id_prefix = kind.value
     return NewToken(id, _hash(secret), f"{token_prefix}_{id.removeprefix(f'{id_prefix}_')}_{secret}")

@@ -8,9 +8,9 @@ from clearing.chain.state import ContractState
 from clearing.kit.config import Settings
 from clearing.kit.identity import NetworkIdentity, instant
 from clearing.kit.json_values import moment_text
-from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.keyrings import Keyrings
 from clearing.oversight.calls.call import Power, PrivilegedCall, Termination
-from clearing.parties.agreements.signatures import signature_of
+from clearing.parties.agreements.signatures import TypedHash, signature_of
 from clearing.runtime.actions.privileged.carrying_out import carry_out
 from clearing.runtime.actions.privileged.options import Choices
 from clearing.runtime.actions.privileged.site import Site, open_site
@@ -23,7 +23,7 @@ from clearing.runtime.actions.privileged.subjects import (
 )
 from clearing.runtime.preflight.refusal import CannotRun
 from tongdui.encoding import hex_of
-from tongdui.orders import full_signature, signature_bytes, termination_digest
+from tongdui.orders import full_signature, signature_bytes, termination_struct_hash
 
 _SIGNATURE_BYTES = 64
 
@@ -64,18 +64,18 @@ def terminate(settings: Settings, chosen: argparse.Namespace) -> int:
 
 def _signature(site: Site, agreement: Subject, merchant: Subject, asked: int, given: str | None) -> bytes:
     """The merchant's signature (64 bytes): the given one, or one by its managed key."""
-    digest = termination_digest(NetworkIdentity.of(site.settings).domain, agreement.number, asked)
+    typed = TypedHash(NetworkIdentity.of(site.settings).domain, termination_struct_hash(agreement.number, asked))
     if given is not None:
         return _compact(given)
     made = None
     if site.database is not None:
-        keyring = Keyring(site.settings.keystore_password.get_secret_value())
+        keyring = Keyrings.of(site.settings).managed_keys
         with site.database.reading() as session:
-            made = signature_of(session, keyring, merchant.number, digest, None)
+            made = signature_of(session, keyring, merchant.number, typed, None)
     if made is None:
         raise CannotRun(
             f"--signature: is missing, and no managed key of {merchant.label} is here; the merchant signs the digest "
-            f"{hex_of(digest)} (EIP-712, Termination of agreement {agreement.number} at {asked}): give that with --at {asked}"
+            f"{hex_of(typed.digest)} (EIP-712, Termination of agreement {agreement.number} at {asked}): give that with --at {asked}"
         )
     return made
 

@@ -14,23 +14,30 @@ from clearing.chain.deployment import deploy as deploy_contract
 from clearing.chain.deployment import without_funds
 from clearing.chain.timelock_deployment import TimelockTerms, hand_over
 from clearing.kit.config import Settings
+from clearing.kit.signing.passwords import passwords_of
 from clearing.parties.access.models import Role
 from clearing.parties.access.service import AccessService, bootstrap_keys
 from clearing.runtime.actions import terminal
 from clearing.runtime.actions.privileged.subjects import address_of
 from clearing.runtime.preflight.database import open_database
-from clearing.runtime.preflight.keys import existing_roles, open_role_keys
+from clearing.runtime.preflight.keys import existing_roles, open_role_keys, require_password
 from clearing.runtime.preflight.node import open_node
 from clearing.runtime.preflight.refusal import CannotRun
 
 _ROLES = ("admin", "operator", "sequencer", "treasury")
+"""Roles that a new network has keys for."""
 
 
 def deploy(settings: Settings, delay: int | None, proposers: Sequence[str], executors: Sequence[str]) -> int:
     """Makes the role keys, deploys the contract and grants the roles. With a delay, also makes a timelock and names it as the
     next owner."""
     terms = _timelock_terms(delay, proposers, executors)
-    keys = open_role_keys(settings, existing_roles(settings, _ROLES))
+    existing = existing_roles(settings, _ROLES)
+    for role in _ROLES:
+        if role not in existing:
+            require_password(settings, role)
+    # Of the others, only the addresses are needed: their owners may keep the passwords to themselves.
+    keys = open_role_keys(settings, [role for role in existing if role == "admin" or passwords_of(settings, role)])
     with open_node(settings, with_contract=False) as client:
         for role in _ROLES:
             keys.ensure(role)
@@ -45,7 +52,7 @@ def deploy(settings: Settings, delay: int | None, proposers: Sequence[str], exec
             sys.stderr.write(f"The {role} account {account} has nothing to pay for gas with; send it some.\n")
         if terms is not None:
             fee = settings.max_fee_per_gas
-            timelock = hand_over(client, keys.private_key("admin"), address, terms, fee)
+            timelock = hand_over(client, keys.signer("admin"), address, terms, fee)
             sys.stderr.write(f"The timelock {timelock} is or becomes the owner: see `clearing owner accept`.\n")
     sys.stdout.write(f"TONGDUI_CONTRACT={address}\n")
     return 0

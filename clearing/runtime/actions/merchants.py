@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
-from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.keyrings import Keyrings
 from clearing.oversight.onboarding.request import OnboardingRequest
 from clearing.oversight.onboarding.service import OnboardingService, Step
 from clearing.parties.access.service import Scope
@@ -23,7 +23,7 @@ from clearing.runtime.actions.handover import Handover
 from clearing.runtime.actions.new_key import address_in
 from clearing.runtime.actions.terminal import actor
 from clearing.runtime.preflight.database import open_database
-from clearing.runtime.preflight.keys import existing_roles, open_role_keys
+from clearing.runtime.preflight.keys import require_managed_keys
 from clearing.runtime.preflight.node import check_contract, open_node
 from clearing.runtime.preflight.refusal import CannotRun
 from tongdui import yuan
@@ -70,8 +70,8 @@ def _check_choices(settings: Settings, chosen: argparse.Namespace) -> None:
         raise CannotRun(f"--url: {chosen.url!r} must begin with http:// or https://")
     if not 0 <= chosen.timeout <= _LONGEST_TIMEOUT:
         raise CannotRun(f"--timeout: must be 0 to {_LONGEST_TIMEOUT} seconds")
-    if chosen.managed_key:  # the gateway must be able to open it: with the password that opens the network's own keys
-        open_role_keys(settings, existing_roles(settings, ["operator"]))
+    if chosen.managed_key:
+        require_managed_keys(settings)
 
 
 def _request(chosen: argparse.Namespace) -> OnboardingRequest:
@@ -123,7 +123,7 @@ class _Onboarding:
 
     def __init__(self, database: Database, settings: Settings, request: OnboardingRequest, timeout: float) -> None:
         self._database = database
-        self._keyring = Keyring(settings.keystore_password.get_secret_value())
+        self._keyring = Keyrings.of(settings).managed_keys
         self._request = request
         self._timeout = timeout
 
@@ -165,7 +165,7 @@ class _Onboarding:
                     return
             if time.monotonic() >= deadline:
                 raise CannotRun(
-                    f"the chain has not confirmed {what} within {self._timeout:g} s; do sequencer and projector run? "
+                    f"the chain has not confirmed {what} within {self._timeout:g} s; do signer and projector run? "
                     "`clearing queue` shows what waits. Then run the same command again: it goes on from here"
                 )
             time.sleep(_LOOK_EVERY)

@@ -52,7 +52,7 @@ def run(directory: Path, *, gateway_port: int, rpc_port: int | None, console: bo
 class Progress:
     """Says what is ready, and on a terminal what comes next. Each line has the seconds since the start."""
 
-    _ORDER = ("chain", "contract", "database", "gateway", "projector", "sequencer", "console")
+    _ORDER = ("chain", "contract", "database", "gateway", "projector", "sequencer", "signer", "console")
 
     def __init__(self, *, with_console: bool) -> None:
         self._began = time.monotonic()

@@ -165,7 +165,7 @@ def succeed(settings: Settings, file: Path, *, dry_run: bool) -> int:
                 highlight=False,
             )
             return 0
-        keys = open_role_keys(settings, ["admin", "operator", "sequencer", "treasury"])
+        keys = open_role_keys(settings, ["admin"])  # of the others, only the addresses are needed
         succession = Succession(client, keys, settings.max_fee_per_gas, console.print)
         address, opened_in = succession.succeed(taken, "Tongdui", settings.utc_offset_seconds)
     with open_database(settings) as database:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from clearing.kit.config import Settings
 from clearing.runtime.jobs.processes import QUEUE, ROUNDS_QUEUE, become_beat, become_worker
+from clearing.runtime.preflight.keys import check_secrets
 from clearing.runtime.preflight.process import check_process
 
 
 def run_worker(settings: Settings, *, processes: int, beat: bool) -> int:
     """Becomes a worker for quick jobs."""
     check_process(settings)
+    check_secrets(settings, "worker")
     become_worker(settings, QUEUE, processes=processes, beat=beat)
 
 
 def run_rounds(settings: Settings, *, processes: int) -> int:
     """Becomes a worker for long jobs."""
     check_process(settings)
+    check_secrets(settings, "rounds")
     become_worker(settings, ROUNDS_QUEUE, processes=processes, beat=False)
 
 

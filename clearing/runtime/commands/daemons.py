@@ -1,4 +1,4 @@
-"""`clearing sequencer` and `clearing projector`."""
+"""`clearing sequencer`, `clearing signer` and `clearing projector`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 def add_to(commands: Commands) -> None:
     """Describes the commands."""
     add_command(commands, "sequencer", run_sequencer, "put orders into batches and batches onto the chain")
+    signer = add_command(
+        commands, "signer", run_signer, "sign the calls that the operator and the treasury asked for, and send them"
+    )
+    signer.add_argument(
+        "--role", action="append", dest="roles", choices=("operator", "treasury"), metavar="ROLE",
+        help="whose calls: operator, treasury, or both, given twice (default: both). Only their keys are opened",
+    )  # fmt: skip
     add_command(commands, "projector", run_projector, "turn chain events into the read model")
 
 
@@ -22,6 +29,13 @@ def run_sequencer(_chosen: argparse.Namespace, configured: Settings) -> int:
     from clearing.runtime.actions import daemons
 
     return daemons.run_sequencer(configured)
+
+
+def run_signer(chosen: argparse.Namespace, configured: Settings) -> int:
+    """Runs a signer of privileged calls."""
+    from clearing.runtime.actions import daemons
+
+    return daemons.run_signer(configured, list(dict.fromkeys(chosen.roles or ["operator", "treasury"])))
 
 
 def run_projector(_chosen: argparse.Namespace, configured: Settings) -> int:

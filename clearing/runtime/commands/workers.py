@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
 def add_to(commands: Commands) -> None:
     """Describes the commands."""
-    worker = add_command(commands, "worker", run_worker, "run quick jobs (Celery): webhooks, holds, merges, alerts")
+    worker = add_command(commands, "worker", run_worker, "run quick jobs (Celery): webhooks, mails, holds, alerts")
     worker.add_argument("--beat", action="store_true", help="also send out the jobs; for a worker that is the only one")
-    rounds = "run long jobs (Celery): expiry, reconciliation, statements, cleaning up"
-    for parser in (worker, add_command(commands, "rounds", run_rounds, rounds)):
-        parser.add_argument("--processes", type=int, default=2, help="how many run at a time (default: %(default)s)")
+    rounds = "run long jobs (Celery): expiry, merges, reconciliation, statements, cleaning up"
+    for parser, count in ((worker, 2), (add_command(commands, "rounds", run_rounds, rounds), 3)):
+        parser.add_argument(
+            "--processes", type=int, default=count, help="how many run at a time (default: %(default)s)"
+        )
     add_command(commands, "beat", run_beat, "send out the jobs (Celery beat)")
 
 

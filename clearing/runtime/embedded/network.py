@@ -1,6 +1,6 @@
 """The embedded network. Everything it keeps is in one directory: deleting the directory deletes the network.
 
-The directory holds the chain's state, the database, the encrypted keys with their password, and the first API keys.
+The directory holds the chain's state, the database, the encrypted keys with their passwords, and the first API keys.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO, TypeVar
 
 import httpx
-from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
 import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
@@ -28,7 +27,8 @@ from clearing.chain.client import ChainClient, ChainUnreachable
 from clearing.chain.deployment import deploy
 from clearing.kit.config import Settings, load_settings, variable
 from clearing.kit.database import Database
-from clearing.kit.signing.keyring import Keyring, RoleKeys
+from clearing.kit.signing.passwords import Purpose
+from clearing.kit.signing.role_keys import RoleKeys
 from clearing.parties.access.service import bootstrap_keys
 from clearing.parties.staff.first_operator import SignIn, add_first_operator
 from clearing.runtime.embedded.chain_state_file import ChainStateFile
@@ -36,6 +36,7 @@ from clearing.runtime.embedded.ports import HOST, first_free, free_port, is_free
 from clearing.runtime.embedded.settings_file import SETTINGS_FILE, write_settings
 from clearing.runtime.embedded.supervisor import Child, Supervisor
 from clearing.runtime.jobs.processes import QUEUE, ROUNDS_QUEUE, worker_command
+from clearing.runtime.preflight.keys import NEEDS, Needs
 
 T = TypeVar("T")
 Report = Callable[[str, str], None]
@@ -44,7 +45,7 @@ Report = Callable[[str, str], None]
 CHAIN_ID = 31_337
 _START_TIMEOUT = 180.0
 _ROLES = ("admin", "operator", "sequencer", "treasury")
-_STOP_ORDER = ("console", "gateway", "worker", "rounds", "sequencer", "projector", "chain")
+_STOP_ORDER = ("console", "gateway", "worker", "rounds", "signer", "sequencer", "projector", "chain")
 _USUAL_RPC_PORT = 8545
 _USUAL_CONSOLE_PORT = 8088
 
@@ -102,12 +103,12 @@ class EmbeddedNetwork:
             self._start_chain()
             self._prepare()
             write_settings(self.directory / SETTINGS_FILE, self._own_variables())
-            for name in ("projector", "sequencer"):
+            for name in ("projector", "sequencer", "signer"):
                 self._start_child(name, [sys.executable, "-m", "clearing", name])
             self._start_child("gateway", [sys.executable, "-m", "gateway"])
             if self.worker:
                 self._start_child("worker", worker_command(QUEUE, processes=2, beat=True))
-                self._start_child("rounds", worker_command(ROUNDS_QUEUE, processes=1, beat=False))
+                self._start_child("rounds", worker_command(ROUNDS_QUEUE, processes=2, beat=False))
             self._await_ready()
             if self.console:
                 self._start_console()
@@ -187,22 +188,32 @@ class EmbeddedNetwork:
             rpc_url=self.rpc_url,
             chain_id=CHAIN_ID,
             keystore_dir=self.directory / "keys",
-            keystore_password=SecretStr(self._password()),
+            **{f"{name}_password_file": self._password_file(name) for name in (*_ROLES, *Purpose)},
             gateway_host=HOST,
             gateway_port=self.gateway_port,
         )
 
-    def _password(self) -> str:
-        path = self.directory / "keystore-password"
+    def _password_file(self, name: str) -> Path:
+        """The password of a role's key, or of what is kept for a purpose; made if there is none."""
+        path = self.directory / "passwords" / name
         if not path.exists():
+            path.parent.mkdir(mode=0o700, exist_ok=True)
             draft = path.with_suffix(".new")
             draft.touch(mode=0o600)
             draft.write_text(secrets.token_urlsafe(32))
             draft.rename(path)
-        return path.read_text()
+        return path
 
     def _own_variables(self) -> dict[str, str]:
-        """This network's settings, as environment variables."""
+        """This network's settings, as environment variables, for the commands that one runs beside it."""
+        return {**self._shared_variables(), **self._passwords((*_ROLES, *Purpose))}
+
+    def _passwords(self, names: Iterable[str]) -> dict[str, str]:
+        """Where these passwords are, as environment variables."""
+        return {variable(f"{name}_password_file"): str(self._password_file(name)) for name in names}
+
+    def _shared_variables(self) -> dict[str, str]:
+        """What every process of this network knows."""
         return {
             "TONGDUI_DATABASE_URL": self.settings.database_url,
             "TONGDUI_RPC_URL": self.settings.rpc_url,
@@ -210,7 +221,6 @@ class EmbeddedNetwork:
             "TONGDUI_CHAIN_ID": str(self.settings.chain_id),
             "TONGDUI_CONTRACT": self.settings.contract,
             "TONGDUI_KEYSTORE_DIR": str(self.settings.keystore_dir),
-            "TONGDUI_KEYSTORE_PASSWORD": self.settings.keystore_password.get_secret_value(),
             "TONGDUI_BROKER_DIR": str(self.directory / "broker"),
             "TONGDUI_NODE_PATIENCE": "0",  # there is no other node: a block that it lacks is lost
             "TONGDUI_GATEWAY_HOST": HOST,
@@ -218,12 +228,15 @@ class EmbeddedNetwork:
             **({"TONGDUI_CONSOLE_URL": self.console_url} if self.console else {}),
         }
 
-    def _environment(self) -> dict[str, str]:
-        """The children's environment: ours, and this network's settings. Everybody on this machine may have webhooks here."""
-        return {"TONGDUI_WEBHOOK_ALLOW_LOCAL": "true", **os.environ, **self._own_variables(), **self.overrides}
+    def _environment(self, name: str) -> dict[str, str]:
+        """A child's environment: ours, this network's settings, and of the passwords those that it needs. Everybody on this
+        machine may have webhooks here."""
+        needs = NEEDS.get(name, Needs())
+        own = {**self._shared_variables(), **self._passwords((*needs.roles, *needs.purposes)), **self.overrides}
+        return {"TONGDUI_WEBHOOK_ALLOW_LOCAL": "true", **os.environ, **own}
 
     def _start_child(self, name: str, command: Sequence[str]) -> None:
-        self._supervisor.start(Child(name, command, self._environment(), self._log(name)))
+        self._supervisor.start(Child(name, command, self._environment(name), self._log(name)))
 
     def _log(self, name: str) -> Path:
         return self.directory / "logs" / f"{name}.log"
@@ -238,7 +251,14 @@ class EmbeddedNetwork:
         command += ["--gas-limit", "60000000", "--order", "fifo", "--accounts", "1"]
         command += ["--state", str(self._chain_state.path), "--state-interval", "5"]
         self._supervisor.start(
-            Child("chain", command, self._environment(), self._log("chain"), signal.SIGINT, self._chain_state.repair)
+            Child(
+                "chain",
+                command,
+                self._environment("chain"),
+                self._log("chain"),
+                signal.SIGINT,
+                self._chain_state.repair,
+            )
         )
         with_client(self.rpc_url, self._await_chain)
         self.report("chain", self.rpc_url)
@@ -257,7 +277,7 @@ class EmbeddedNetwork:
 
     def _prepare(self) -> None:
         """Makes what is missing: database, keys, contract and the first API keys."""
-        keys = RoleKeys(self.settings.keystore_dir, Keyring(self.settings.keystore_password.get_secret_value()))
+        keys = RoleKeys(self.settings)
         for role in _ROLES:
             keys.ensure(role)
         offset = self.settings.utc_offset_seconds
@@ -331,7 +351,7 @@ class EmbeddedNetwork:
 
     def _report_ready(self, working: dict[str, bool], ready: set[str]) -> None:
         """Reports what has become ready, once."""
-        for name in ("gateway", "projector", "sequencer"):
+        for name in ("gateway", "projector", "sequencer", "signer"):
             if name not in ready and working.get(name, bool(working)):  # where there are checks, the gateway works
                 ready.add(name)
                 self.report(name, self.url if name == "gateway" else "works")

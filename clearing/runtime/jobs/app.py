@@ -65,6 +65,7 @@ def schedule(configured: Settings) -> dict[str, dict[str, Any]]:
         "members.merge_late": 60,
         "liquidity.alert": 15,
         "agreements.expire": 30,
+        "approvals.expire": 30,
         "points.expire": configured.daily_interval,
         "points.remind": configured.daily_interval,
         "lots.keep_checkpoints": configured.daily_interval,

@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from sqlalchemy.orm import Session
+
 from clearing.chain.client import ChainClient
 from clearing.kit.config import Settings, settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.keyrings import Keyrings
+from clearing.kit.signing.managed_keys import ManagedKeys
 from clearing.notifications.mail.delivery import MailDeliverer
 from clearing.notifications.webhooks.delivery import Deliverer
+from clearing.oversight.approvals.service import ApprovalService
 from clearing.oversight.liquidity.service import Thresholds
 from clearing.oversight.reconciliation.service import ReconciliationService
 
@@ -22,7 +27,8 @@ class Context:
 
     settings: Settings
     database: Database
-    keyring: Keyring
+    managed_keys: ManagedKeys
+    mailed_links: Keyring
     network: NetworkIdentity
     deliverer: Deliverer
     mail_deliverer: MailDeliverer
@@ -32,14 +38,15 @@ class Context:
     def of(cls, configured: Settings) -> Context:
         """The context for these settings."""
         database = Database(configured.database_url)
-        keyring = Keyring(configured.keystore_password.get_secret_value())
+        keyrings = Keyrings.of(configured)
         return cls(
             settings=configured,
             database=database,
-            keyring=keyring,
+            managed_keys=keyrings.managed_keys,
+            mailed_links=keyrings.mailed_links,
             network=NetworkIdentity.of(configured),
-            deliverer=Deliverer(database, configured, keyring),
-            mail_deliverer=MailDeliverer(database, configured, keyring),
+            deliverer=Deliverer(database, configured, keyrings.webhook_secrets),
+            mail_deliverer=MailDeliverer(database, configured, keyrings.mailed_links),
             chain=ChainClient(configured.rpc_url),
         )
 
@@ -52,6 +59,10 @@ class Context:
     def reconciliation(self) -> ReconciliationService:
         """Compares this network's database with its chain."""
         return ReconciliationService(self.database, self.chain, self.settings)
+
+    def approvals(self, session: Session) -> ApprovalService:
+        """What waits for a second person, in this session."""
+        return ApprovalService(session, keyring=self.mailed_links, settings=self.settings)
 
     def close(self) -> None:
         """Closes connections."""

@@ -44,6 +44,7 @@ from clearing.parties.staff.tries_repository import SignInTriesRepository
 from clearing.pipeline.old_bytes import drop_old_bytes
 from clearing.runtime.jobs.cleanup import remove_expired, remove_old
 from clearing.runtime.jobs.context import context
+from clearing.runtime.jobs.processes import ROUNDS_QUEUE
 from clearing.runtime.jobs.rounds import a_round
 
 log = structlog.get_logger(__name__)
@@ -58,6 +59,7 @@ _MAIL_SECONDS = 600
 """A server for mails may take its time with each of the mails that were claimed together."""
 _HOLDS_PER_TRANSACTION = 500
 _AGREEMENTS_PER_TRANSACTION = 200
+_APPROVALS_PER_TRANSACTION = 200
 
 
 @shared_task(name="webhooks.deliver", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
@@ -103,7 +105,7 @@ def tidy_holds() -> int:
 def expire_points() -> int:
     """Burns the points that expire today, or notifies the merchants that must burn them."""
     shared = context()
-    return ExpiryRound(shared.database, shared.settings, shared.keyring).run()
+    return ExpiryRound(shared.database, shared.settings, shared.managed_keys).run()
 
 
 @a_round("points.remind")
@@ -118,18 +120,18 @@ def keep_checkpoints_of_lots() -> int:
     return CheckpointRound(context().database).run()
 
 
-@shared_task(name="members.merge", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
+@shared_task(name="members.merge", queue=ROUNDS_QUEUE, soft_time_limit=SHORT, time_limit=SHORT + GRACE)
 def move_merged_points() -> int:
     """Moves the points of merged members, or notifies the merchants that must sign for them."""
     shared = context()
-    return MergeRound(shared.database, shared.settings, shared.keyring).run()
+    return MergeRound(shared.database, shared.settings, shared.managed_keys).run()
 
 
-@shared_task(name="members.merge_late", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
+@shared_task(name="members.merge_late", queue=ROUNDS_QUEUE, soft_time_limit=SHORT, time_limit=SHORT + GRACE)
 def move_late_points() -> int:
     """The same for merges that take longer, and for points that come back to an old address when a movement is reversed."""
     shared = context()
-    return MergeRound(shared.database, shared.settings, shared.keyring).run_late()
+    return MergeRound(shared.database, shared.settings, shared.managed_keys).run_late()
 
 
 @shared_task(name="liquidity.alert", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
@@ -153,6 +155,18 @@ def tell_of_expired_agreements() -> int:
             context().database,
             lambda session: tell_of_expired(session, Names(session), _AGREEMENTS_PER_TRANSACTION),
         )
+
+
+@shared_task(name="approvals.expire", soft_time_limit=SHORT, time_limit=SHORT + GRACE)
+def expire_approvals() -> int:
+    """Notes which requests nobody has approved in time."""
+    shared = context()
+    total = 0
+    while True:
+        with shared.database.reading() as session:
+            if not shared.approvals(session).any_overdue():
+                return total
+        total += transact(shared.database, lambda session: shared.approvals(session).expire(_APPROVALS_PER_TRANSACTION))
 
 
 @a_round("statements.make")

@@ -10,9 +10,10 @@ from typing import NoReturn
 from clearing.kit.config import Settings
 
 QUEUE = "tongdui"
-"""Jobs that are done in a moment: webhooks, holds, merges, alerts."""
+"""Jobs that are done in a moment: webhooks, mails, holds, alerts."""
 ROUNDS_QUEUE = "tongdui-rounds"
-"""Rounds, which may take long: expiry, reminders, statements, reconciliation, cleaning up. Nothing quick waits behind one."""
+"""Rounds, which may take long: expiry, reminders, statements, reconciliation, cleaning up. Nothing quick waits behind one. Merges
+are among them, because they sign as expiry does: so workers for quick jobs need no keys of merchants."""
 
 _APP = ["-m", "celery", "-A", "clearing.runtime.jobs.app", "--quiet"]
 _ALONE = ["--without-gossip", "--without-mingle", "--without-heartbeat"]

@@ -29,7 +29,7 @@ def agreement_service(call: Call) -> AgreementService:
     return AgreementService(
         call.session,
         network=gateway.network,
-        keyring=gateway.keyring,
+        keyring=gateway.keyrings.managed_keys,
         names=call.names,
         minimum_fee_bps=gateway.settings.minimum_fee_bps,
     )
@@ -43,7 +43,9 @@ def preview_service(call: Call) -> PreviewService:
 def termination_service(call: Call) -> TerminationService:
     """The service of terminations in this call's transaction."""
     gateway = call.gateway
-    return TerminationService(call.session, network=gateway.network, keyring=gateway.keyring, names=call.names)
+    return TerminationService(
+        call.session, network=gateway.network, keyring=gateway.keyrings.managed_keys, names=call.names
+    )
 
 
 def agreement_view(call: Call, agreement: Agreement) -> AgreementView:

@@ -10,6 +10,7 @@ from pydantic import Field
 from clearing.kit.fields import MerchantId, Moment, NetworkText, Text
 from clearing.parties.access.models import Role
 from clearing.parties.access.service import Scope
+from gateway.api.approvals.schemas import Reason
 from gateway.http.schemas import Body, View
 
 
@@ -29,6 +30,7 @@ class ApiKeyCreate(Body):
         description="addresses and networks (CIDR) from which it may be used; none: as the key that makes it",
         examples=[["203.0.113.0/24", "2001:db8::/32"]],
     )
+    reason: Reason | None = Field(default=None, description="for a key of the operator or the treasury: why")
 
 
 class ApiKeyView(View):

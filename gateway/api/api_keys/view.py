@@ -7,6 +7,7 @@ from datetime import datetime
 
 from clearing.parties.access.models import ApiKey
 from clearing.parties.access.service import AccessService, Scope
+from clearing.parties.names import Names
 from gateway.api.api_keys.schemas import ApiKeyView
 from gateway.http.context import Call
 
@@ -14,15 +15,15 @@ from gateway.http.context import Call
 def api_key_views(call: Call, keys: Sequence[ApiKey]) -> Callable[[ApiKey], ApiKeyView]:
     """Makes the views of these keys; when they were used is read once."""
     uses = AccessService(call.session).last_uses(keys)
-    return lambda key: api_key_view(call, key, used_at=uses.get(key.id))
+    return lambda key: api_key_view(call.names, key, used_at=uses.get(key.id))
 
 
-def api_key_view(call: Call, key: ApiKey, token: str | None = None, *, used_at: datetime | None = None) -> ApiKeyView:
+def api_key_view(names: Names, key: ApiKey, token: str | None = None, *, used_at: datetime | None = None) -> ApiKeyView:
     """An API key, with its token if it was just made."""
     return ApiKeyView(
         id=key.id,
         role=key.role,
-        merchant=call.names.merchant(key.merchant_number) if key.merchant_number is not None else None,
+        merchant=names.optional_merchant(key.merchant_number),
         scopes=[Scope(scope) for scope in key.scopes],
         name=key.name,
         parent=key.parent_id,

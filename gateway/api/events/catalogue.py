@@ -43,6 +43,7 @@ _CODE = _data("MemberCodeEventData", code=str, member=str)
 _MERGE = _data("MergeEventData", merge=str, member=str, into=str)
 _MEMBER = _data("MemberEventData", member=str)
 _OFFER = _data("InvitationEventData", name=str, title=str)
+_REDEEMED = _data("RedeemedInvitationEventData", name=str, title=str, api_key=str)
 _SEAT = _data("SeatEventData", name=str, seat=str, title=str)
 _STAFF = _data("StaffEventData", name=str)
 _ENDPOINT = _data("WebhookEndpointEventData", url=str)
@@ -150,6 +151,9 @@ EVENT_TYPES: Mapping[str, EventKind] = {
         _ANYTHING,
     ),
     "staff.invited": EventKind("Somebody was offered a seat at your merchant.", _OFFER),
+    "staff.invitation_redeemed": EventKind(
+        "A program has got your first API key for the network's invitation.", _REDEEMED
+    ),
     "staff.invitation_revoked": EventKind("An offer of a seat was taken back.", _OFFER),
     "staff.seated": EventKind("Somebody has a seat at your merchant.", _SEAT),
     "staff.title_changed": EventKind("Somebody at your merchant has another title.", _SEAT),

@@ -30,6 +30,9 @@ class ChecksView(View):
     chain: CheckView
     sequencer: CheckView
     projector: CheckView
+    signer: CheckView = Field(
+        description="Whether the calls of operator and treasury are signed; if not, that alone is not `degraded`."
+    )
     reconciliation: CheckView = Field(
         description="Whether the last clean reconciliation is recent; if not, that alone is not `degraded`."
     )

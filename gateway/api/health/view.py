@@ -16,6 +16,7 @@ def health_view(health: Health) -> HealthView:
             chain=_check_view(health.chain),
             sequencer=_check_view(health.sequencer),
             projector=_check_view(health.projector),
+            signer=_check_view(health.signer),
             reconciliation=_check_view(health.reconciliation),
         ),
     )

@@ -53,15 +53,15 @@ def _by_known(call: OpenCall, body: InvitationAcceptance, email: str) -> Session
 
 def _seated(call: OpenCall, body: InvitationAcceptance, person: Person, proof: Proof) -> SessionView:
     """Gives the person the seat, and signs it in there."""
-    seat = invitation_service(call).accept(body.token, person)
+    seat = invitation_service(call).accept(body.token, body.code, person)
     issued = SessionService(call.session).begin(person, seat, proof, call.origin, call.gateway.settings)
     return issued_view(call, issued)
 
 
 def _sign_in(call: Transacted) -> SignInService:
-    return SignInService(call.session, keyring=call.gateway.keyring, settings=call.gateway.settings)
+    return SignInService(call.session, keyring=call.gateway.keyrings.staff_secrets, settings=call.gateway.settings)
 
 
 def invitation_service(call: Transacted) -> InvitationService:
     """The service in this call's transaction."""
-    return InvitationService(call.session, keyring=call.gateway.keyring, settings=call.gateway.settings)
+    return InvitationService(call.session, keyring=call.gateway.keyrings.mailed_links, settings=call.gateway.settings)

@@ -51,5 +51,6 @@ def offer_view(names: Names, invitation: Invitation, *, is_known: bool) -> Invit
         merchant=names.optional_merchant(number),
         merchant_name=names.optional_merchant_name(number),
         is_known=is_known,
+        needs_code=invitation.code_hash is not None,
         expires_at=invitation.expires_at,
     )

@@ -6,12 +6,14 @@ from functools import partial
 
 from fastapi import APIRouter
 
-from clearing.ledger.settlement.service import SettlementService
+from clearing.oversight.approvals.changes import CreditLimit
 from clearing.parties.merchants.service import MerchantService, require_merchant
+from gateway.api.approvals.schemas import ApprovalView
+from gateway.api.approvals.view import requested
 from gateway.api.merchants.schemas import CreditLimitChange, MerchantCreate, MerchantView
 from gateway.api.merchants.view import MERCHANTS, merchant_view
 from gateway.http.context import Call
-from gateway.http.endpoint import Endpoint, Reading, Waitable
+from gateway.http.endpoint import Endpoint, Mutating, Reading, Waitable
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
 from gateway.http.results import Started
 from gateway.http.schemas import Page
@@ -20,17 +22,15 @@ router = APIRouter(route_class=Endpoint, tags=["merchants"])
 
 
 def _service(call: Call) -> MerchantService:
-    return MerchantService(call.session, keyring=call.gateway.keyring)
+    return MerchantService(call.session, keyring=call.gateway.keyrings.managed_keys)
 
 
 @router.post("/v1/merchants", status_code=201)
 def register_merchant(body: MerchantCreate, call: Waitable) -> Started[MerchantView]:
-    """Onboards a merchant. It is `pending` until the chain confirms it; `Prefer: wait=N` waits for that."""
+    """Registers a merchant, without credit. It is `pending` until the chain confirms it; `Prefer: wait=N` waits for that. Then
+    invite it, and ask for credit."""
     merchant = _service(call).register(
-        name=body.name,
-        signer_address=body.signer_address,
-        credit_limit_micros=body.credit_limit_micros,
-        actor=call.actor,
+        name=body.name, signer_address=body.signer_address, credit_limit_micros=0, actor=call.actor
     )
     return MERCHANTS.started(merchant.id)
 
@@ -48,10 +48,8 @@ def get_merchant(merchant: str, call: Reading) -> MerchantView:
     return merchant_view(call, require_merchant(call.session, merchant))
 
 
-@router.post("/v1/merchants/{merchant}/credit_limit", status_code=200)
-def set_credit_limit(merchant: str, body: CreditLimitChange, call: Waitable) -> Started[MerchantView]:
-    """Asks the chain for another credit limit. The position shows it once the chain has it; `Prefer: wait=N` waits."""
-    changed = SettlementService(call.session).set_credit_limit(
-        merchant_id=merchant, micros=body.credit_limit_micros, actor=call.actor
-    )
-    return MERCHANTS.started(changed.id)
+@router.post("/v1/merchants/{merchant}/credit_limit", status_code=202)
+def set_credit_limit(merchant: str, body: CreditLimitChange, call: Mutating) -> ApprovalView:
+    """Asks for another credit limit. Once another person has approved it and the chain has it, the position shows it."""
+    change = CreditLimit(merchant=merchant, credit_limit_micros=body.credit_limit_micros)
+    return requested(call, change, body.reason)

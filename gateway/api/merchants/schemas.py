@@ -9,6 +9,7 @@ from pydantic import Field, StrictBool, model_validator
 
 from clearing.kit.fields import MicrosOrZero, Text
 from clearing.parties.merchants.models import MerchantStatus
+from gateway.api.approvals.schemas import Reason
 from gateway.http.schemas import Body, View
 
 
@@ -18,7 +19,6 @@ class MerchantCreate(Body):
     name: Annotated[Text, Field(min_length=1, max_length=32, description="at most 32 bytes of UTF-8")]
     signer_address: Annotated[str, Field(max_length=42)] | None = None
     managed_key: StrictBool = False
-    credit_limit_micros: MicrosOrZero = 0
 
     @model_validator(mode="after")
     def _one_key(self) -> Self:
@@ -31,6 +31,7 @@ class CreditLimitChange(Body):
     """How far below zero a position may go."""
 
     credit_limit_micros: MicrosOrZero
+    reason: Reason
 
 
 class SignerView(View):

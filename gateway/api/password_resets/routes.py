@@ -32,4 +32,6 @@ def perform_password_reset(body: PasswordResetPerformance, call: Open) -> Passwo
 
 
 def _resets(call: OpenCall) -> PasswordResetService:
-    return PasswordResetService(call.session, keyring=call.gateway.keyring, settings=call.gateway.settings)
+    return PasswordResetService(
+        call.session, keyring=call.gateway.keyrings.mailed_links, settings=call.gateway.settings
+    )

@@ -69,7 +69,9 @@ def begin_totp(body: PasswordProof, call: Proving) -> TotpView:
 @router.post("/v1/profile/totp/confirm", status_code=201, responses=documented(409, 429))
 def confirm_totp(body: TotpConfirmation, call: Oneself) -> SecondFactorView:
     """Takes the first code of your app. From now on you need one to sign in; all your other sessions end."""
-    codes = credentials.confirm_totp(call.session, call.caller, body.one_time_code, keyring=call.gateway.keyring)
+    codes = credentials.confirm_totp(
+        call.session, call.caller, body.one_time_code, keyring=call.gateway.keyrings.staff_secrets
+    )
     return SecondFactorView(recovery_codes=codes, session=_begun_anew(call, second_factor=True))
 
 
@@ -102,7 +104,7 @@ def _proven(call: Call, password: str | None) -> credentials.Proof:
 
 
 def _service(call: Call, proof: credentials.Proof) -> CredentialService:
-    return CredentialService(call.session, call.caller, proof, keyring=call.gateway.keyring)
+    return CredentialService(call.session, call.caller, proof, keyring=call.gateway.keyrings.staff_secrets)
 
 
 def _begun_anew(call: Call, *, second_factor: bool = False) -> SessionView:

@@ -12,7 +12,7 @@ from gateway.http.qr import qr_svg
 
 def profile_view(call: Call, person: Person) -> ProfileView:
     """A person, as it sees itself."""
-    second_factor = SecondFactorService(call.session, keyring=call.gateway.keyring)
+    second_factor = SecondFactorService(call.session, keyring=call.gateway.keyrings.staff_secrets)
     return ProfileView(
         **person_view(person).model_dump(),
         has_password=person.password_hash is not None,

@@ -96,7 +96,7 @@ def revoke_session(session: str, call: Oneself) -> SignedInView:
 
 
 def _sign_in(call: OpenCall) -> SignInService:
-    return SignInService(call.session, keyring=call.gateway.keyring, settings=call.gateway.settings)
+    return SignInService(call.session, keyring=call.gateway.keyrings.staff_secrets, settings=call.gateway.settings)
 
 
 def _shown(call: Call, found: Occupied) -> SessionView:

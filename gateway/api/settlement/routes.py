@@ -10,7 +10,10 @@ from fastapi import APIRouter, Depends, Query
 from clearing.kit.fields import MerchantId, Moment
 from clearing.ledger.settlement.models import BankMovementState
 from clearing.ledger.settlement.service import BankKind, BankSearch, SettlementService
+from clearing.oversight.approvals.changes import Deposit, Withdrawal
 from clearing.oversight.closings.service import ClosingDay, ClosingService
+from gateway.api.approvals.schemas import ApprovalView
+from gateway.api.approvals.view import requested
 from gateway.api.closings import AsOf
 from gateway.api.settlement.schemas import (
     BankMovementCreate,
@@ -27,9 +30,8 @@ from gateway.api.settlement.view import (
     position_view,
 )
 from gateway.http.context import Call
-from gateway.http.endpoint import Endpoint, Reading, Waitable
+from gateway.http.endpoint import Endpoint, Mutating, Reading
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of, pair, pair_cursor
-from gateway.http.results import Started
 from gateway.http.schemas import Page
 
 
@@ -88,13 +90,12 @@ def get_position(merchant: str, call: Reading, as_of: AsOf = None) -> PositionVi
     return position_view(call, SettlementService(call.session).position(call.viewer, merchant))
 
 
-@router.post("/v1/deposits", status_code=201)
-def create_deposit(body: BankMovementCreate, call: Waitable) -> Started[BankMovementView]:
-    """Books money that arrived at the bank. It is `pending` until the chain confirms it; `Prefer: wait=N` waits."""
-    movement = SettlementService(call.session).deposit(
-        merchant_id=body.merchant, micros=body.micros, bank_reference=body.bank_reference, actor=call.actor
-    )
-    return DEPOSITS.started(movement.id)
+@router.post("/v1/deposits", status_code=202)
+def create_deposit(body: BankMovementCreate, call: Mutating) -> ApprovalView:
+    """Asks to book money that arrived at the bank. Once another person has approved it, the deposit (`result`) is `pending` until
+    the chain confirms it."""
+    change = Deposit(merchant=body.merchant, micros=body.micros, bank_reference=body.bank_reference)
+    return requested(call, change, body.reason)
 
 
 @router.get("/v1/deposits")
@@ -109,13 +110,12 @@ def get_deposit(movement: str, call: Reading) -> BankMovementView:
     return _bank_movement(call, "deposit", movement)
 
 
-@router.post("/v1/withdrawals", status_code=201)
-def create_withdrawal(body: BankMovementCreate, call: Waitable) -> Started[BankMovementView]:
-    """Books money that is paid out. Neither credit nor more than the bank holds can be withdrawn."""
-    movement = SettlementService(call.session).withdraw(
-        merchant_id=body.merchant, micros=body.micros, bank_reference=body.bank_reference, actor=call.actor
-    )
-    return WITHDRAWALS.started(movement.id)
+@router.post("/v1/withdrawals", status_code=202)
+def create_withdrawal(body: BankMovementCreate, call: Mutating) -> ApprovalView:
+    """Asks to book money that is paid out: pay it once another person has approved it. Neither credit nor more than the bank holds
+    can be withdrawn."""
+    change = Withdrawal(merchant=body.merchant, micros=body.micros, bank_reference=body.bank_reference)
+    return requested(call, change, body.reason)
 
 
 @router.get("/v1/withdrawals")

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from clearing.kit.fields import MerchantId, Micros, Text
 from clearing.ledger.settlement.models import BankMovementState
+from gateway.api.approvals.schemas import Reason
 from gateway.api.closings import ClosingView
 from gateway.http.schemas import Body, View
 
@@ -21,6 +22,7 @@ class BankMovementCreate(Body):
     merchant: MerchantId
     micros: Micros
     bank_reference: Annotated[BankReference, Field(description="it can be booked once")]
+    reason: Reason
 
 
 class BankMovementView(View):

@@ -8,13 +8,17 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from clearing.kit.fields import MerchantId
+from clearing.oversight.approvals.changes import Enabling
 from clearing.parties.staff.people import PeopleService
+from gateway.api.approvals.schemas import ApprovalView
+from gateway.api.approvals.view import ASKED, requested, required_reason
 from gateway.api.staff.place import place_of
-from gateway.api.staff.schemas import StaffPersonView, StaffView, TitleChange
+from gateway.api.staff.schemas import PersonEnabling, StaffPersonView, StaffView, TitleChange
 from gateway.api.staff.view import staff_person_view, staff_view
 from gateway.http.endpoint import Endpoint, Mutating, Reading
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after, page_of
 from gateway.http.problems import documented
+from gateway.http.results import Answer
 from gateway.http.schemas import Page
 
 router = APIRouter(route_class=Endpoint, tags=["staff"])
@@ -60,7 +64,13 @@ def sign_person_out(person: str, call: Mutating) -> StaffPersonView:
     return staff_person_view(PeopleService(call.session).sign_out(call.caller, person))
 
 
-@router.post("/v1/staff/{person}/enable", status_code=200)
-def enable_person(person: str, call: Mutating) -> StaffPersonView:
-    """Lets somebody in again."""
-    return staff_person_view(PeopleService(call.session).enable(call.caller, person))
+@router.post("/v1/staff/{person}/enable", status_code=200, responses=ASKED)
+def enable_person(
+    person: str, call: Mutating, body: PersonEnabling | None = None
+) -> Answer[StaffPersonView | ApprovalView]:
+    """Lets somebody in again. For an operator or somebody of the treasury, another person has to approve that (202)."""
+    people = PeopleService(call.session)
+    if people.enabling_needs_second_person(call.caller, person):
+        reason = required_reason(body.reason if body is not None else None)
+        return Answer(requested(call, Enabling(person=person), reason), 202)
+    return Answer(staff_person_view(people.enable(call.caller, person)), call.status)

@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import Field
 
 from clearing.parties.staff.titles import Title
+from gateway.api.approvals.schemas import Reason
 from gateway.api.sessions.schemas import PersonView, SeatView
 from gateway.http.schemas import Body, View
 
@@ -17,6 +18,12 @@ class TitleChange(Body):
     """Another title."""
 
     title: Title
+
+
+class PersonEnabling(Body):
+    """Why somebody may sign in again."""
+
+    reason: Reason | None = Field(default=None, description="for an operator or somebody of the treasury")
 
 
 class StaffView(View):

@@ -110,7 +110,7 @@ def remove_webhook_endpoint(endpoint: str, call: Mutating) -> WebhookEndpointVie
 
 
 def _service(call: Call) -> WebhookService:
-    return WebhookService(call.session, keyring=call.gateway.keyring, settings=call.gateway.settings)
+    return WebhookService(call.session, keyring=call.gateway.keyrings.webhook_secrets, settings=call.gateway.settings)
 
 
 def _visible(call: Call, endpoint: str) -> WebhookEndpoint:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ._approvals import print_approval
 from ._command import command, group
-from ._outcomes import GOOD
+from ._outcomes import GOOD, WrongUseError
 from ._output import document_of
 from ._session import Session
 
 if TYPE_CHECKING:
     from tongdui._models import ApiKey
+
+_AGREED = ("operator", "treasury")
+"""Roles whose keys take two persons."""
+_SHOWN = "this key was shown already; its secret is not shown again"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -63,25 +68,36 @@ def create(
         list[str] | None,
         typer.Option("--network", metavar="CIDR", help="From where alone it may be used (203.0.113.0/24); repeatable."),
     ] = None,
+    reason: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Why: for a key of operator or treasury, which another approves.")
+    ] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(metavar="KEY", help="The same key again gets the first answer, without the secret.")
     ] = None,
 ) -> int:
     """Make a key and print its secret, this once. Your own key needs the scope keys.
 
+    A key of the operator or the treasury is good once another person has approved it.
+
     Example: tongdui api-keys create "till 3" --scope redeem --scope read --network 203.0.113.0/24
     """
+    wanted: dict[str, Any] = {
+        "role": role,
+        "name": name,
+        "scopes": scopes,
+        "expires_at": expires.replace(tzinfo=UTC) if expires is not None else None,
+        "networks": networks,
+        "idempotency_key": idempotency_key,
+    }
+    if role in _AGREED:
+        if reason is None:
+            raise WrongUseError(f"a key of the {role} needs a reason for whoever approves it: --reason TEXT")
+        with session.client() as client:
+            return print_approval(session, client.api_keys.request(**wanted, reason=reason))
     with session.client() as client:
-        made = client.api_keys.create(
-            role=role,
-            name=name,
-            scopes=scopes,
-            expires_at=expires.replace(tzinfo=UTC) if expires is not None else None,
-            networks=networks,
-            idempotency_key=idempotency_key,
-        )
+        made = client.api_keys.create(**wanted)
     session.out.document(document_of(made))
-    session.out.lines(made.secret or "this key was shown already; its secret is not shown again")
+    session.out.lines(made.secret or _SHOWN)
     _facts(session, made)
     return GOOD
 

@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from . import _access, _api_keys, _audit, _entries, _events, _key, _listening, _members, _points, _raw, _receipts, _till
+from . import (
+    _access,
+    _api_keys,
+    _approvals,
+    _audit,
+    _entries,
+    _events,
+    _key,
+    _listening,
+    _members,
+    _points,
+    _raw,
+    _receipts,
+    _till,
+)
 from ._command import group
 
 _HELP = "Points of the Tongdui clearing network from a terminal: issue them, move them, watch them, check them."
@@ -55,7 +69,7 @@ def _every_command(
 
 
 for _group in (
-    *(_access, _api_keys, _members, _points, _entries, _events, _listening),
+    *(_access, _api_keys, _approvals, _members, _points, _entries, _events, _listening),
     *(_raw, _receipts, _audit, _till, _key),
 ):
     _group.add_to(app)

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 from tongdui._activity import Circulation
 from tongdui._amounts import whole_number, whole_points
+from tongdui._approval import Approval
 from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._gateway import Identified, given, name_of, optional_name_of, segment
 from tongdui._instruction import MemberName, ProgramName, code_of
@@ -36,17 +37,15 @@ class _Merchants(Resource):
         name: str,
         signer_address: str | None = None,
         managed_key: bool = False,
-        credit_limit_micros: int = 0,
         idempotency_key: str | None = None,
         wait: float | None = None,
     ) -> Flow[Merchant]:
-        """Register a merchant (operator). It is `pending` until the chain confirms it.
+        """Register a merchant (operator), without credit. It is `pending` until the chain confirms it.
 
         Args:
             name: The merchant's name.
             signer_address: Address of the key that the merchant signs with.
             managed_key: Instead of `signer_address`: the gateway keeps a key for the merchant.
-            credit_limit_micros: How far below zero its position may go.
             idempotency_key: Identifies the request over retries of your own. A random key by default.
             wait: Seconds to wait until the chain has confirmed it.
 
@@ -58,13 +57,7 @@ class _Merchants(Resource):
         """
         if bool(signer_address) == managed_key:
             raise ValueError("give exactly one of signer_address and managed_key=True")
-        limit = whole_number(credit_limit_micros, "credit_limit_micros", least=0, most=_MICROS_MAX, unit="micros")
-        body = given(
-            name=name,
-            signer_address=signer_address,
-            credit_limit_micros=limit,
-            managed_key=True if managed_key else None,
-        )
+        body = given(name=name, signer_address=signer_address, managed_key=True if managed_key else None)
         return (yield from self._gateway.post(Merchant, "/v1/merchants", body, key=idempotency_key, wait=wait))
 
     @operation
@@ -83,28 +76,24 @@ class _Merchants(Resource):
         merchant: str | Identified,
         credit_limit_micros: int,
         *,
+        reason: str,
         idempotency_key: str | None = None,
-        wait: float | None = None,
-    ) -> Flow[Merchant]:
-        """Set how far below zero a merchant's position may go (operator).
+    ) -> Flow[Approval]:
+        """Ask for another limit to how far below zero a merchant's position may go (operator). Another person has to approve it.
 
         Args:
             merchant: The merchant, or its id.
             credit_limit_micros: The limit, in millionths of the settlement currency.
+            reason: Why, for whoever has to approve it.
             idempotency_key: Identifies the request over retries of your own. A random key by default.
-            wait: Seconds to wait until the chain has confirmed it.
 
         Returns:
-            The merchant.
+            The approval: see `approvals.approve`.
         """
         limit = whole_number(credit_limit_micros, "credit_limit_micros", least=0, most=_MICROS_MAX, unit="micros")
-        path = f"/v1/merchants/{segment(name_of(merchant))}"
-        body = {"credit_limit_micros": limit}
-        return (
-            yield from self._gateway.post(
-                Merchant, f"{path}/credit_limit", body, key=idempotency_key, wait=wait, poll=path
-            )
-        )
+        path = f"/v1/merchants/{segment(name_of(merchant))}/credit_limit"
+        body = {"credit_limit_micros": limit, "reason": reason}
+        return (yield from self._gateway.post(Approval, path, body, key=idempotency_key))
 
 
 class _Programs(Resource):

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from tongdui._activity import PositionHistory
 from tongdui._amounts import whole_number
+from tongdui._approval import Approval
 from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._gateway import Identified, name_of, optional_name_of, segment
 from tongdui._models import BankMovement, ClosingPosition, Position
@@ -91,20 +92,20 @@ class _BankMovements(Resource):
         merchant: str | Identified,
         micros: int,
         bank_reference: str,
+        reason: str,
         idempotency_key: str | None = None,
-        wait: float | None = None,
-    ) -> Flow[BankMovement]:
-        """Book money at the settlement bank (treasury), once for each bank reference.
+    ) -> Flow[Approval]:
+        """Ask to book money at the settlement bank (treasury), once for each bank reference. Another person has to approve it.
 
         Args:
             merchant: Whose money it is.
             micros: How much, in millionths of the settlement currency.
             bank_reference: The bank's own reference.
+            reason: Why, for whoever has to approve it.
             idempotency_key: Identifies the request over retries of your own. A random key by default.
-            wait: Seconds to wait until the chain has booked it.
 
         Returns:
-            The booking.
+            The approval. Its `result` will be the booking's id: see `approvals.approve`.
 
         Raises:
             InsufficientLiquidityError: A withdrawal exceeds what the merchant has.
@@ -113,8 +114,9 @@ class _BankMovements(Resource):
             "merchant": name_of(merchant),
             "micros": whole_number(micros, "micros", least=1, most=_MICROS_MAX, unit="micros"),
             "bank_reference": bank_reference,
+            "reason": reason,
         }
-        return (yield from self._gateway.post(BankMovement, self._path, body, key=idempotency_key, wait=wait))
+        return (yield from self._gateway.post(Approval, self._path, body, key=idempotency_key))
 
     @operation
     def get(self, movement: str) -> Flow[BankMovement]:

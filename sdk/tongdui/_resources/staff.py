@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from tongdui._approval import Approval
 from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._gateway import Identified, given, name_of, optional_name_of, segment
-from tongdui._models import Invitation, InvitationOffer, Session, StaffMember, StaffPerson
+from tongdui._models import ApiKey, Invitation, InvitationOffer, Session, StaffMember, StaffPerson
 from tongdui._pagination import Query, listing
 from tongdui._resource import Resource
 from tongdui._resources.sessions import origin_headers
@@ -78,11 +81,30 @@ class _Staff(Resource):
     def enable(self, person: str | Identified, *, idempotency_key: str | None = None) -> Flow[StaffPerson]:
         """Let somebody in again, who was disabled. Takes the arguments of `disable`.
 
+        Of an operator or somebody of the treasury, see `request_enabling`.
+
         Raises:
             ForbiddenError: The network has disabled the person (`disabled_by_network`): only its operator can let it in.
         """
         path = f"{_STAFF}/{segment(name_of(person))}/enable"
         return (yield from self._gateway.post(StaffPerson, path, {}, key=idempotency_key))
+
+    @operation
+    def request_enabling(
+        self, person: str | Identified, *, reason: str, idempotency_key: str | None = None
+    ) -> Flow[Approval]:
+        """Ask to let in again an operator, or somebody of the treasury. Another person has to approve it.
+
+        Args:
+            person: The person, or its id.
+            reason: Why, for whoever has to approve it.
+            idempotency_key: Identifies the request over retries of your own. A random key by default.
+
+        Returns:
+            The approval: see `approvals.approve`.
+        """
+        path = f"{_STAFF}/{segment(name_of(person))}/enable"
+        return (yield from self._gateway.post(Approval, path, {"reason": reason}, key=idempotency_key))
 
     @operation
     def sign_out(self, person: str | Identified, *, idempotency_key: str | None = None) -> Flow[StaffPerson]:
@@ -103,19 +125,17 @@ class _Invitations(Resource):
         title: str,
         name: str | None = None,
         language: str | None = None,
-        merchant: str | Identified | None = None,
         idempotency_key: str | None = None,
     ) -> Flow[Invitation]:
         """Offer somebody a seat for seven days.
 
-        An admin offers seats at its own merchant. The operator offers seats in the network, and a merchant's first admin its own.
+        An admin offers seats at its own merchant. The operator offers auditors theirs; for other seats, see `request`.
 
         Args:
             email: The address of whoever is invited.
-            title: admin, manager, cashier, accountant or viewer; in the network operator, treasury or auditor.
+            title: admin, manager, cashier, accountant or viewer; in the network auditor.
             name: How the person is called, as far as you know.
             language: The language of the mail: zh (by default) or en.
-            merchant: For the operator: the merchant whose first admin it will be.
             idempotency_key: Identifies the request over retries of your own. A random key by default.
 
         Returns:
@@ -125,8 +145,47 @@ class _Invitations(Resource):
             ForbiddenError: You may not offer such a seat.
             ConflictError: The person has a seat there (`seat_taken`), or the merchant has an admin (`merchant_has_admin`).
         """
-        body = given(email=email, title=title, name=name, language=language, merchant=optional_name_of(merchant))
+        body = given(email=email, title=title, name=name, language=language)
         return (yield from self._gateway.post(Invitation, _INVITATIONS, body, key=idempotency_key))
+
+    @operation
+    def request(
+        self,
+        *,
+        email: str,
+        title: str,
+        reason: str,
+        name: str | None = None,
+        language: str | None = None,
+        merchant: str | Identified | None = None,
+        idempotency_key: str | None = None,
+    ) -> Flow[Approval]:
+        """Ask to invite somebody to the network, or whoever comes first at a merchant (operator). Another person has to approve it.
+
+        A merchant's invitation is good once: for a person, who becomes the merchant's admin (`accept`), or for a program, which
+        gets the first API key (`redeem`).
+
+        Args:
+            email: The address of whoever is invited.
+            title: In the network operator or treasury; at a merchant admin.
+            reason: Why, for whoever has to approve it.
+            name: How the person is called, as far as you know.
+            language: The language of the mail: zh (by default) or en.
+            merchant: The merchant. By default the network itself.
+            idempotency_key: Identifies the request over retries of your own. A random key by default.
+
+        Returns:
+            The approval. If the network sends no mail, this answer has a `code`, and the answer to whoever approves a `link`: each
+            of you hands over one of the two.
+
+        Raises:
+            ForbiddenError: You may not invite there.
+            ConflictError: The person has a seat there (`seat_taken`), or the merchant has an admin (`merchant_has_admin`).
+        """
+        body = given(
+            email=email, title=title, reason=reason, name=name, language=language, merchant=optional_name_of(merchant)
+        )
+        return (yield from self._gateway.post(Approval, _INVITATIONS, body, key=idempotency_key))
 
     @listing
     def list(self, *, merchant: str | Identified | None = None, page_size: int | None = None) -> Query[Invitation]:
@@ -146,6 +205,31 @@ class _Invitations(Resource):
         """
         path = f"{_INVITATIONS}/{segment(name_of(invitation))}"
         return self._gateway.parse(Invitation, (yield from self._gateway.send("DELETE", path, key=idempotency_key)))
+
+    @operation
+    def redeem(
+        self, token: str, *, code: str | None = None, scopes: Sequence[str] | None = None, name: str | None = None
+    ) -> Flow[ApiKey]:
+        """Make your merchant's first API key, for which the network has invited it. The client needs no credential.
+
+        Args:
+            token: The link of the invitation, or the token in it: `tdi_...`.
+            code: The code that another person has handed over, where no mail has brought the link.
+            scopes: What the key may do. By default everything.
+            name: What you call it.
+
+        Returns:
+            The key. Only this answer has its `secret`, and the invitation is used up: keep it.
+
+        Raises:
+            NotFoundError: There is no such invitation.
+            ConflictError: It was used (`invitation_used`), or has ended (`invitation_ended`).
+            UnprocessableError: The code is missing or wrong (`invitation_code_wrong`).
+        """
+        bare = token.rpartition("token=")[2]
+        optional = given(code=code, scopes=list(scopes) if scopes is not None else None, name=name)
+        response = yield from self._gateway.send("POST", f"{_INVITATIONS}/redeem", json={"token": bare, **optional})
+        return self._gateway.parse(ApiKey, response)
 
     @operation
     def look_up(self, token: str) -> Flow[InvitationOffer]:
@@ -170,6 +254,7 @@ class _Invitations(Resource):
         token: str,
         *,
         password: str,
+        code: str | None = None,
         name: str | None = None,
         language: str | None = None,
         one_time_code: str | None = None,
@@ -182,6 +267,7 @@ class _Invitations(Resource):
         Args:
             token: What the link in the mail has.
             password: For somebody new, the password that it wants; otherwise the one that it has.
+            code: The code that another person has handed over, where no mail has brought the link.
             name: For somebody new: how it is called.
             language: For somebody new: zh or en.
             one_time_code: For somebody who has an app for such codes.
@@ -192,7 +278,7 @@ class _Invitations(Resource):
         Returns:
             The session, with its `token`.
         """
-        codes = given(one_time_code=one_time_code, recovery_code=recovery_code)
+        codes = given(code=code, one_time_code=one_time_code, recovery_code=recovery_code)
         body = {"token": token, **given(password=password, name=name, language=language), **codes}
         headers = origin_headers(address, user_agent)
         response = yield from self._gateway.send("POST", f"{_INVITATIONS}/accept", json=body, headers=headers)

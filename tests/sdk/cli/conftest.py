@@ -15,7 +15,7 @@ import pytest
 from tests.gateway.site import Site
 from tongdui import yuan
 from tongdui._cli import main
-from tongdui.testing import SCOPES, Acceptor, Network, Participant, network
+from tongdui.testing import Acceptor, Network, Participant, network
 
 PASSWORD = "correct horse"
 COMMAND = [sys.executable, "-m", "tongdui._cli"]
@@ -81,10 +81,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         running.agree(station, cinema, rate="9/10", fee_bps=50)
         running.agree_acceptance(station, wash)
         shop = running.operator.merchants.create(name="Shop", managed_key=True, wait=60)
-        running.treasury.deposits.create(merchant=shop, micros=yuan(100), bank_reference="shop", wait=60)
+        running.deposit(shop, yuan(100))
         running.operator.programs.create(merchant=shop, code="SHOP", name="Stamps", wait=60)
-        shop_key = running.operator.api_keys.create(merchant=shop, scopes=SCOPES).secret
-        assert shop_key is not None
+        shop_key = running.first_key(shop)
         keystore = station.signer.save_keystore(home / "station.json", PASSWORD)
         yield Place(running, station, cinema, wash, shop_key, keystore)
 

@@ -98,7 +98,7 @@ def test_login_takes_the_key_from_standard_input(
 
 
 def test_a_key_that_may_not_read_logs_in(tongdui: Terminal, place: Place, tmp_path: Path) -> None:
-    key = place.network.operator.api_keys.create(merchant=place.station.merchant, scopes=["issue"]).secret
+    key = place.station.client.api_keys.create(scopes=["issue"]).secret
     assert key is not None
     (tmp_path / "key").write_text(key)
     log_in(tongdui, place, str(tmp_path / "key"), "--keystore", str(place.keystore))

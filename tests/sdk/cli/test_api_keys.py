@@ -41,3 +41,14 @@ def test_what_is_wrong_names_the_field(own: Terminal) -> None:
     refused = own("api-keys", "create", "till 5", "--scope", "read", "--network", "10.0.0.1/8")
     assert (refused.code, refused.out) == (2, "")
     assert "/networks/0: has bits behind its prefix: did you mean 10.0.0.0/8?" in refused.err
+
+
+def test_a_key_of_the_operator_is_asked_for(own: Terminal, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TONGDUI_API_KEY", site.keys["operator"])
+    refused = own("api-keys", "create", "books", "--role", "operator")
+    assert refused.code == 2
+    assert "--reason" in refused.err
+    asked = own.good("api-keys", "create", "books", "--role", "operator", "--reason", "the night shift", "--json").json
+    assert (asked["kind"], asked["state"], asked["secret"][:4]) == ("api_key", "requested", "tdk_")
+    made = own.good("api-keys", "create", "reader", "--role", "auditor", "--json").json
+    assert made["role"] == "auditor"

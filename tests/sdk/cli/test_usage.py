@@ -19,6 +19,7 @@ GROUPS = {
     "events": ["tail"],
     "till": ["inspect", "import"],
     "key": ["new", "replace"],
+    "approvals": ["list", "show", "approve", "decline", "withdraw"],
     "audit": ["run", "member", "export", "verify"],
 }
 ALL = [
@@ -37,6 +38,7 @@ ALL = [
                 "transfer",
                 "reverse",
                 "quote",
+                *("deposit", "withdrawal", "credit-limit", "join"),
             ),
             *("listen", "trigger", "get", "post", "verify"),
         )

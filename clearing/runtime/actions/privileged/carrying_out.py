@@ -6,10 +6,12 @@ the queue is waited for, and what was signed here under a nonce is taken by the 
 
 from __future__ import annotations
 
+from eth_utils.address import to_checksum_address
+
 from clearing.chain.timelock import Step
 from clearing.runtime.actions.privileged import showing
 from clearing.runtime.actions.privileged.direct import make_here
-from clearing.runtime.actions.privileged.keys import signing_account
+from clearing.runtime.actions.privileged.keys import signer_of
 from clearing.runtime.actions.privileged.plan import Plan
 from clearing.runtime.actions.privileged.queue import let_others_through, make_through_queue
 from clearing.runtime.actions.privileged.site import Site
@@ -24,11 +26,11 @@ def carry_out(site: Site, plan: Plan) -> int:
     choices = site.choices
     let_others_through(site, plan)
     call = plan(site.state)
-    account = None if site.is_queued or choices.print_call else signing_account(site.settings, call.power, choices)
+    account = None if site.is_queued or choices.print_call else signer_of(site.settings, call.power, choices)
     if call.changes_nothing and not choices.print_call:
         showing.show_unchanged(site, call)
         return 0
-    trial = try_out(site, call, None if account is None else str(account.address))
+    trial = try_out(site, call, None if account is None else to_checksum_address(account.address))
     if choices.print_call:
         showing.print_call(site, trial, unsigned_transaction(site, trial))
         return 0

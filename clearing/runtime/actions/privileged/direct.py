@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -14,6 +13,7 @@ from clearing.chain.contract import encode_call
 from clearing.chain.fees import Fees
 from clearing.chain.sender import Sender, Sending
 from clearing.chain.timelock import Operation, Step, Timelock
+from clearing.kit.signing.signer import Signer
 from clearing.oversight.calls.call import PrivilegedCall
 from clearing.pipeline.old_bytes import CALL_GAS
 from clearing.runtime.actions.privileged import showing
@@ -25,7 +25,7 @@ from clearing.runtime.preflight.database import reason as database_reason
 from tongdui.encoding import hex_of
 
 
-def make_here(site: Site, plan: Plan, trial: Trial, account: LocalAccount, reason: str) -> None:
+def make_here(site: Site, plan: Plan, trial: Trial, account: Signer, reason: str) -> None:
     """Makes the call, or lets the owner's timelock take the next step towards it."""
     if site.database is None:
         showing.say(site, f"The audit log gets what the chain says, without your name and reason: {site.absence}")
@@ -34,7 +34,7 @@ def make_here(site: Site, plan: Plan, trial: Trial, account: LocalAccount, reaso
         contract = to_checksum_address(site.settings.contract)
         data = encode_call(call.function, call.arguments)
         receipt = _send(site, call, account, reason, contract, data, lambda: plan(site.state).changes_nothing)
-        _show_done(site, call, receipt, account.address)
+        _show_done(site, call, receipt, to_checksum_address(account.address))
         return
     assert trial.timelock is not None, "it has the operation"
     timelock, operation = Timelock(site.client, trial.timelock), trial.operation
@@ -44,11 +44,11 @@ def make_here(site: Site, plan: Plan, trial: Trial, account: LocalAccount, reaso
         receipt = _send(
             site, call, account, reason, timelock.address, operation.data, lambda: plan(site.state).changes_nothing
         )
-        _show_done(site, call, receipt, account.address)
+        _show_done(site, call, receipt, to_checksum_address(account.address))
 
 
 def _schedule(
-    site: Site, call: PrivilegedCall, account: LocalAccount, reason: str, timelock: Timelock, operation: Operation
+    site: Site, call: PrivilegedCall, account: Signer, reason: str, timelock: Timelock, operation: Operation
 ) -> None:
     is_scheduled = partial(timelock.is_scheduled, operation.id)
     receipt = _send(site, call, account, reason, timelock.address, operation.data, is_scheduled)
@@ -62,7 +62,7 @@ def _schedule(
 def _send(
     site: Site,
     call: PrivilegedCall,
-    account: LocalAccount,
+    account: Signer,
     reason: str,
     to: str,
     data: bytes,
@@ -73,7 +73,7 @@ def _send(
     sender.check_funds(CALL_GAS)
 
     def announce(tx_hash: bytes) -> None:
-        _note(site, call, reason, account.address, tx_hash)
+        _note(site, call, reason, to_checksum_address(account.address), tx_hash)
 
     return sender.send(Sending(to, data, CALL_GAS, is_done, announce), patience=site.choices.timeout)
 

@@ -7,11 +7,9 @@ from getpass import getpass
 from json import JSONDecodeError
 from pathlib import Path
 
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
-
 from clearing.kit.config import Settings
 from clearing.kit.signing.keyring import Keyring
+from clearing.kit.signing.signer import LocalSigner, Signer
 from clearing.oversight.calls.call import Power
 from clearing.runtime.actions.privileged.options import Choices
 from clearing.runtime.preflight.keys import existing_roles, open_role_keys
@@ -20,19 +18,14 @@ from clearing.runtime.preflight.refusal import CannotRun
 _ROLE_KEYS = {Power.OWNER: "admin", Power.OPERATOR: "operator", Power.ANYONE: "operator"}
 
 
-def signing_account(settings: Settings, power: Power, choices: Choices) -> LocalAccount:
-    """The account of the key that makes the call: the role's own, or that of --key-file."""
+def signer_of(settings: Settings, power: Power, choices: Choices) -> Signer:
+    """What signs the call: the role's own key, or that of --key-file."""
     if choices.key_file is not None:
-        return _account(_opened(choices.key_file, choices.password_file))
+        return LocalSigner(_opened(choices.key_file, choices.password_file))
     if power is Power.NEXT_OWNER:
         raise CannotRun("--key-file: is missing; the ownership is accepted with the key of the next owner")
     role = _ROLE_KEYS.get(power) or next(iter(existing_roles(settings, ["pauser", "operator"])), "pauser")
-    return _account(open_role_keys(settings, [role]).private_key(role))
-
-
-def _account(private_key: bytes) -> LocalAccount:
-    account: LocalAccount = Account.from_key(private_key)
-    return account
+    return open_role_keys(settings, [role]).signer(role)
 
 
 def _opened(path: Path, password_file: Path | None) -> bytes:

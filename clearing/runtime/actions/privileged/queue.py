@@ -1,4 +1,4 @@
-"""Privileged calls through the queue in which the sequencer's transactions wait, so that no two of its key take the same nonce."""
+"""Privileged calls through the queue, in which all of the operator's wait: so no two of its key take the same nonce."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 from clearing.chain.calls.models import CallState
 from clearing.kit.identity import NetworkIdentity
 from clearing.oversight.calls.call import PrivilegedCall
-from clearing.oversight.calls.service import PrivilegedCallService
+from clearing.oversight.calls.service import QUEUED_ROLE, PrivilegedCallService
 from clearing.pipeline.leadership import has_leader
+from clearing.pipeline.privileged_calls import leadership_of
 from clearing.runtime.actions.privileged import showing
 from clearing.runtime.actions.privileged.plan import Plan
 from clearing.runtime.actions.privileged.site import Site
@@ -33,7 +34,7 @@ def let_others_through(site: Site, plan: Plan) -> None:
         if time.monotonic() > deadline:
             raise CannotRun(
                 f"a call to another effect on the same is on its way, and in no block after {site.choices.timeout:g} s; do "
-                "sequencer and projector run? `clearing queue` shows what waits"
+                "signer and projector run? `clearing queue` shows what waits"
             )
         time.sleep(_LOOK_EVERY)
 
@@ -54,14 +55,14 @@ def make_through_queue(site: Site, call: PrivilegedCall, reason: str) -> None:
     while True:
         with site.database.reading() as session:
             outcome = service(site, session).outcome(call_id)
-            leads = has_leader(session, "sequencer")
+            leads = has_leader(session, leadership_of(QUEUED_ROLE))
         if outcome.state is CallState.DONE:
             showing.show_done(site, call, outcome.tx_hash, outcome.block_number, None)
             return
         if outcome.state is CallState.FAILED:
             raise CannotRun(f"the contract has refused it: {outcome.error}")
         if time.monotonic() > deadline:
-            runs = "" if leads else "; no sequencer runs"
+            runs = "" if leads else "; no signer runs"
             raise CannotRun(
                 f"no block contains the call after {site.choices.timeout:g} s{runs}. It stays in the queue, and the same command "
                 "goes on waiting for it; `clearing queue` shows what waits"

@@ -29,7 +29,7 @@ def show_trial(site: Site, trial: Trial) -> None:
         _say(f"  {name.replace('_', ' ')}: {was} -> {now}" if was != now else f"  {name.replace('_', ' ')}: {was}")
     for note in call.notes:
         _say(f"  {note}")
-    way = "through the sequencer's queue" if site.is_queued else "past the queue"
+    way = "through the signer's queue" if site.is_queued else "past the queue"
     whom = f"{trial.sender} ({call.power})" if trial.sender is not None else f"the {call.power}"
     _say(f"By {whom}, {way}, on contract {site.settings.contract} of chain {site.settings.chain_id}.")
     if trial.operation is not None:

@@ -34,7 +34,7 @@ class Site:
     absence: str
     """Why there is no database."""
     is_queued: bool
-    """Whether the sequencer makes the call, so that its key sends one transaction after the other."""
+    """Whether the operator's signer makes the call, so that its key sends one transaction after the other."""
 
 
 @contextmanager

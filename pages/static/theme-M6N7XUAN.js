@@ -1,0 +1,1 @@
+var e=document.documentElement,t=window.matchMedia("(prefers-color-scheme: dark)");function a(){e.dataset.bsTheme=e.dataset.theme==="auto"?t.matches?"dark":"light":e.dataset.theme}a();t.addEventListener("change",a);
