@@ -196,8 +196,13 @@ contract ClearingHouseLens is IClearingHouseLens {
 
     /// @inheritdoc IClearingHouseLens
     function positionsOf(uint32 first, uint32 last) external view override returns (int256 micros) {
-        for (uint256 merchant = first; merchant <= last; ++merchant) {
-            micros += MerchantPosition.wrap(_word(StorageLayout.ofMerchant(uint32(merchant)))).micros();
+        bytes32[] memory slots = new bytes32[](last < first ? 0 : uint256(last) - first + 1);
+        for (uint256 i = 0; i < slots.length; ++i) {
+            slots[i] = bytes32(StorageLayout.ofMerchant(first) + i);
+        }
+        bytes32[] memory words = HOUSE.extsload(slots);
+        for (uint256 i = 0; i < words.length; ++i) {
+            micros += MerchantPosition.wrap(uint256(words[i])).micros();
         }
     }
 

@@ -188,7 +188,7 @@ contract ClearingHouseSuccession is IClearingHouseSuccession {
 
     /// @dev A program's points in circulation: all that were minted, less all that were burnt or voided.
     function _sumTotals(uint256 program, uint256 side, ProgramSide totals) private {
-        int256 points;
+        int256 points = 0;
         if (side == 0) {
             points = int256(totals.total(ProgramSideLib.MINTED));
         } else if (side == 1) {

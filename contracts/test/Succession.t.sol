@@ -58,6 +58,8 @@ contract SuccessionTest is Snapshots {
         assertEq(uint256(stage), uint256(Stage.Frozen));
         assertEq(_stateHash(), lastState);
         assertEq(lens.positionsOf(0, CAR_WASH), house.settlementFunds());
+        assertEq(lens.positionsOf(CINEMA, CINEMA), _position(CINEMA));
+        assertEq(lens.positionsOf(CINEMA, GAS_STATION), 0);
         assertEq(Ownable(address(house)).owner(), address(0));
     }
 
