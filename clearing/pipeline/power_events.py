@@ -99,6 +99,10 @@ def _paused(_session: Session, contract: str, _arguments: Arguments, _undo: Argu
     return _Change("contract.paused", contract, {"paused": False}, {"paused": True})
 
 
+def _frozen(_session: Session, contract: str, _arguments: Arguments, _undo: Arguments) -> _Change:
+    return _Change("contract.frozen", contract, {"frozen": False}, {"frozen": True})
+
+
 def _resumed(_session: Session, contract: str, _arguments: Arguments, _undo: Arguments) -> _Change:
     return _Change("contract.resumed", contract, {"paused": True}, {"paused": False})
 
@@ -166,6 +170,7 @@ def _moment(unix: int | None) -> str | None:
 _CHANGES: Mapping[str, Callable[[Session, str, Arguments, Arguments], _Change]] = {
     "Paused": _paused,
     "Unpaused": _resumed,
+    "Frozen": _frozen,
     "RoleChanged": _role_changed,
     "OwnershipTransferStarted": _owner_proposed,
     "OwnershipTransferred": _owner_changed,
@@ -177,6 +182,7 @@ _CHANGES: Mapping[str, Callable[[Session, str, Arguments, Arguments], _Change]] 
 }
 REQUESTS: Mapping[str, Sequence[str]] = {
     "contract.paused": ("contract.pause_requested",),
+    "contract.frozen": ("contract.freeze_requested",),
     "contract.resumed": ("contract.resume_requested",),
     "contract.role_granted": ("contract.role_grant_requested",),
     "contract.role_taken": ("contract.role_take_requested",),

@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from console.asking import NEEDS_APPROVAL, asked
 from console.keys.forms import MerchantKey, NetworkKey
 from console.keys.scopes import ABILITIES, ROLES, SCOPES
-from console.listing import first_that
+from console.keys.view import Row, living_below, makers_of, state_of
+from console.listing import complete
 from console.merchants import merchant_names
 from console.problems import refusals
 from console.rights import MAKE_KEYS, may, require
@@ -32,7 +33,8 @@ async def keys(visit: Visiting) -> Response:
     page = await visit.client.api_keys.list(page_size=_ROWS).page(cursor_of(visit.request))
     return visit.page(
         "keys/list.html",
-        rows=[(one, _abilities(one)) for one in page.data],
+        rows=[Row(one, _abilities(one), state_of(one)) for one in page.data],
+        makers=await makers_of(visit, page.data),
         names=await merchant_names(visit) if visit.seat.merchant is None else {},
         roles=ROLES,
         pager=pager_of(visit.request, page.next_cursor),
@@ -53,7 +55,9 @@ async def create(visit: Visiting) -> Response:
     if form.is_valid:
         if isinstance(form, NetworkKey) and form.values["role"] in NEEDS_APPROVAL:
             with refusals(form):
-                approval = await visit.client.api_keys.request(**form.values, idempotency_key=form.key)
+                approval = await visit.client.api_keys.request(
+                    **_wanted(form), reason=form.values["reason"], idempotency_key=form.key
+                )
             if form.is_valid:
                 return asked(visit, approval)
         else:
@@ -97,9 +101,12 @@ def _roles(visit: Visit) -> dict[str, Text]:
 
 def _wanted(form: MerchantKey | NetworkKey) -> dict[str, Any]:
     """The key as the gateway takes it."""
+    networks = (form.values["networks"] or "").split()
+    limits = {name: form.values[name] for name in ("name", "expires_at")} | {"networks": networks or None}
     if isinstance(form, NetworkKey):
-        return {"name": form.values["name"], "role": form.values["role"]}
-    return {"name": form.values["name"], "scopes": form.values["scopes"]}
+        scopes = ["keys"] if form.values["makes_keys"] else None
+        return {**limits, "role": form.values["role"], "scopes": scopes}
+    return {**limits, "scopes": form.values["scopes"]}
 
 
 def _abilities(key: ApiKey) -> list[str]:
@@ -116,20 +123,16 @@ def _new(visit: Visit, form: MerchantKey | NetworkKey) -> Response:
 
 async def _revoke(visit: Visit, key: str, form: Form) -> Response:
     require(visit, MAKE_KEYS)
-    found = await _key(visit, key)
+    keys = await complete(visit.client.api_keys.list(page_size=200))
+    found = next((one for one in keys if one.id == key), None)
+    if found is None:
+        raise HTTPException(404)
     return visit.page(
         "keys/revoke.html",
         status=form.status,
         form=form,
         key=found,
         abilities=_abilities(found),
+        with_it=living_below(found, keys),
         crumbs=[(found.name, None)],
     )
-
-
-async def _key(visit: Visit, key: str) -> ApiKey:
-    """A key that the person may see. The gateway has no address for one alone. Answers 404 for any other."""
-    found = await first_that(visit.client.api_keys.list(page_size=200), lambda one: one.id == key)
-    if found is None:
-        raise HTTPException(404)
-    return found

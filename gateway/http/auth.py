@@ -73,7 +73,7 @@ def missing_scope(caller: Caller, *scopes: Scope) -> Forbidden:
     wanted = " or ".join(sorted(scopes))
     detail = f"your key lacks the scope {wanted}"
     if caller.title is not None:
-        detail = f"as {caller.title} you may not do this (scope {wanted}); ask an admin"
+        detail = f"as {caller.title} of your merchant you may not do this (scope {wanted}); ask an admin"
     return Forbidden(detail, code="insufficient_scope")
 
 

@@ -71,8 +71,11 @@ def test_a_merchant_with_sparse_nonces_makes_no_batch_run_out_of_gas(harness: Ha
     member = _with_points(harness)
     sparse = sparse_issues(harness, member)
     assert len(sparse) == SPARSE
-    honest = harness.issue(harness.member(), 5)
+    honest = harness.accept(2, [IssueRequest(member=harness.member(), points=5, program="CINE")])
     before = batches(harness)
+    harness.sequencer.step()
+    harness.projector.step()
+    assert (harness.order(honest).state, batches(harness) - before) == (OrderState.SETTLED, 1)
     harness.settle()
     assert {harness.order(order).state for order in [*sparse[:: SPARSE // 5], honest]} == {OrderState.SETTLED}
     assert ends(harness) == {TransactionState.MINED: batches(harness)}

@@ -16,6 +16,8 @@ from clearing.chain.lineage import Lineage, Span
 from clearing.chain.succession import CannotSucceed, Stage, Succession, final_of, progress_of
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
+from clearing.kit.events.audit import AuditFilter
+from clearing.kit.events.repository import EventRepository
 from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.availability.models import Hold
 from clearing.ledger.journal.models import Batch
@@ -156,6 +158,11 @@ def test_a_network_goes_on_with_another_contract(
     final = final_of(harness.client, old.contract)
     assert final.funds_micros == final.positions_micros
     harness.projector.step()
+    with harness.database.reading() as session:
+        told = EventRepository(session).audit_log(AuditFilter(subject=old.contract.lower()), after=None, limit=9)
+        assert [one.type for one in told if "owner" not in one.type] == ["contract.freeze_requested"], "once"
+        (frozen,) = EventRepository(session).list(type="contract.frozen", limit=9)
+        assert (frozen.actor, frozen.data["after"]) == ("projector", {"frozen": True})
     harness.check()
 
     # The snapshot, by the operator and by an auditor.

@@ -273,6 +273,22 @@ def test_an_agreement_ends_on_a_merchants_signature(network: Network) -> None:
     assert by_managed_key["after"]["valid_until"] < by_managed_key["before"]["valid_until"]
 
 
+def test_a_cap_is_lowered_at_once_and_raised_the_day_after_the_next(network: Network) -> None:
+    lowered = network.outcome("program", "cap", "FUEL", "1000", *REASON)
+    assert lowered["after"] == {"issuance_cap": 1_000, "next_issuance_cap": 1_000}
+    assert "Nothing changes" in network.done("program", "cap", "1", "1000", *REASON)
+    raised = network.outcome("program", "cap", "FUEL", "5000", *REASON)
+    assert raised["after"] == {"issuance_cap": 1_000, "next_issuance_cap": 5_000}
+    assert "Nothing changes" in network.done("program", "cap", "FUEL", "5000", *REASON)
+    called_off = network.outcome("program", "cap", "FUEL", "1000", *REASON)
+    assert (called_off["outcome"], called_off["before"]) == ("done", raised["after"])
+    assert "POINTS: must be 0 (no cap) to" in network.refused("program", "cap", "FUEL", str(2**64), *REASON)
+    with network.harness.database.session() as session:
+        query = select(Event).where(Event.type == "program.issuance_cap_changed").order_by(Event.seq)
+        told = [(one.data["after"], one.actor) for one in session.scalars(query)]
+    assert told == [(one["after"], "projector") for one in (lowered, raised, lowered)]
+
+
 def test_a_closed_merchant_stays_closed(network: Network) -> None:
     merchant = network.newcomer()
     assert "It signs nothing more, for ever" in network.done("merchant", "close", str(merchant), *REASON)
@@ -304,6 +320,17 @@ def test_the_network_is_paused_with_nothing_but_a_node_and_the_key(network: Netw
     assert "running" in network.done("contract", "resume", *REASON, daemons=False) or not network.state.is_paused()
     assert network.outcome("program", "pause", "1", *REASON, daemons=False)["after"] == {"paused": True}
     assert network.outcome("program", "resume", "1", *REASON, daemons=False)["before"] == {"paused": True}
+
+
+def test_during_a_pause_a_merchant_is_suspended_and_not_resumed(network: Network) -> None:
+    network.done("contract", "pause", *REASON)
+    assert network.outcome("merchant", "suspend", "2", *REASON)["outcome"] == "done"
+    paused = "the contract is paused; `clearing contract resume` lets it go on (EnforcedPause)"
+    assert paused in network.refused("merchant", "resume", "2", *REASON)
+    code, said = network.run("merchant", "resume", "2", "--dry-run")
+    assert (code, paused in said) == (1, True)
+    network.done("contract", "resume", *REASON)
+    assert network.outcome("merchant", "resume", "2", *REASON)["outcome"] == "done"
 
 
 def test_an_operators_call_goes_past_the_queue_without_a_database(network: Network, tmp_path: Path) -> None:
@@ -617,6 +644,10 @@ _BY_COMMAND = {
     "terminateAgreement": "agreement terminate",
     "registerMerchant": "merchant add",
     "registerProgram": "merchant add",
+    "freeze": "freeze",
+    "beginImport": "succeed",
+    "importLeaves": "succeed",
+    "open": "succeed",
 }
 _NOT_BY_COMMAND = {
     "execute": "the sequencer's own work",

@@ -14,7 +14,7 @@ COMMANDS = [
     "up", "merchant", "agreement", "contract", "program", "role", "owner",
     "staff", "sequencer", "projector", "migrate", "deploy", "keys", "worker", "rounds", "beat", "reconcile",
     "rebuild", "queue",
-    "pause", "resume", "cancel", "quarantine",
+    "pause", "resume", "cancel", "quarantine", "freeze", "snapshot", "succeed",
 ]  # fmt: skip
 HEAVY = {
     "alembic", "celery", "eth_abi", "eth_account", "fastapi", "gateway", "httpx", "prometheus_client", "psycopg", "py_ecc",

@@ -26,6 +26,7 @@ class NetworkRequest(StrEnum):
     ROLE_TAKE = "contract.role_take_requested"
     OWNER_PROPOSAL = "contract.owner_proposal_requested"
     OWNER_ACCEPTANCE = "contract.owner_acceptance_requested"
+    FREEZE = "contract.freeze_requested"
 
 
 class MerchantRequest(StrEnum):

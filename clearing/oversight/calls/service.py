@@ -69,9 +69,10 @@ class PrivilegedCallService:
         merchant = require_merchant(self._session, signed.merchant)
         service.terminate(merchant, signed.agreement, signed.effective_at, signed.signature, self._actor, reason=reason)
 
-    def note(self, call: PrivilegedCall, reason: str, *, sender: str, tx_hash: bytes) -> None:
+    def note(self, call: PrivilegedCall, reason: str, *, sender: str, tx_hash: bytes | None = None) -> None:
         """Records that somebody is about to send the call with a key of `sender`."""
-        self._record(call, {"reason": reason, "sender": sender.lower(), "transaction": hex_of(tx_hash)})
+        signed = {"transaction": hex_of(tx_hash)} if tx_hash is not None else {}
+        self._record(call, {"reason": reason, "sender": sender.lower(), **signed})
 
     def on_its_way(self, call: PrivilegedCall) -> Call | None:
         """The newest call to the same effect that is neither done nor refused."""

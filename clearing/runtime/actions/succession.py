@@ -11,7 +11,10 @@ from clearing.chain.lineage import Lineage
 from clearing.chain.succession import CannotSucceed, Final, Stage, Succession, final_of, progress_of
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
+from clearing.kit.identity import NetworkIdentity
 from clearing.kit.rollbacks import transact
+from clearing.oversight.calls.call import NetworkRequest, Power, PrivilegedCall
+from clearing.oversight.calls.service import PrivilegedCallService
 from clearing.oversight.operations.repository import OverviewRepository, Queue
 from clearing.oversight.operations.service import OperationsService
 from clearing.runtime.actions.terminal import DIFFERS, actor, console
@@ -33,7 +36,8 @@ def freeze(settings: Settings, *, cancel_waiting: bool, dry_run: bool) -> int:
     check_contract(settings)
     keys = open_role_keys(settings, ["admin"])
     with open_database(settings) as database, open_node(settings) as client:
-        if not dry_run and progress_of(client, settings.contract).stage is Stage.OPERATING:
+        operates = progress_of(client, settings.contract).stage is Stage.OPERATING
+        if not dry_run and operates:
             _stop_sequencing(database)
             if cancel_waiting:
                 _cancel_waiting(database)
@@ -44,6 +48,8 @@ def freeze(settings: Settings, *, cancel_waiting: bool, dry_run: bool) -> int:
             _show(final_of(client, settings.contract), "The contract would end with")
             return 0
         _require_nothing_on_its_way(queue)
+        if operates:
+            _note_freeze(database, settings, keys.address("admin"))
         final = Succession(client, keys, settings.max_fee_per_gas, console.print).freeze(settings.contract)
     _show(final, "The contract has ended with")
     return 0
@@ -52,6 +58,24 @@ def freeze(settings: Settings, *, cancel_waiting: bool, dry_run: bool) -> int:
 def _stop_sequencing(database: Database) -> None:
     with database.session.begin() as session:
         OperationsService(session, actor=actor()).pause(_PAUSED_BECAUSE)
+
+
+def _note_freeze(database: Database, settings: Settings, sender: str) -> None:
+    """Notes who ends the contract, before that is sent."""
+    contract = settings.contract.lower()
+    call = PrivilegedCall(
+        what="freeze the contract for ever",
+        function="freeze",
+        arguments=[],
+        power=Power.OWNER,
+        event=NetworkRequest.FREEZE,
+        subject=contract,
+        before={"frozen": False},
+        after={"frozen": True},
+    )
+    with database.session.begin() as session:
+        service = PrivilegedCallService(session, network=NetworkIdentity.of(settings), actor=actor())
+        service.note(call, _PAUSED_BECAUSE, sender=sender)
 
 
 def _cancel_waiting(database: Database) -> None:

@@ -13,8 +13,24 @@ if TYPE_CHECKING:
 
 def add_to(commands: Commands) -> None:
     """Describes the commands."""
-    add_command(
+    deploy = add_command(
         commands, "deploy", run_deploy, "make the role keys, deploy the contract and grant the roles, where missing"
+    )
+    deploy.add_argument(
+        "--timelock-delay",
+        type=int,
+        metavar="SECONDS",
+        help="also make a timelock with this delay and name it as the contract's next owner",
+    )
+    deploy.add_argument(
+        "--timelock-proposer",
+        action="append",
+        default=[],
+        metavar="0x...",
+        help="who announces: best a multisig; repeatable",
+    )
+    deploy.add_argument(
+        "--timelock-executor", action="append", default=[], metavar="0x...", help="who executes; else the proposers"
     )
     keys = add_command(
         commands, "keys", run_keys, "make and print the first API keys (operator, treasury, auditor), where missing"
@@ -27,11 +43,11 @@ def add_to(commands: Commands) -> None:
     keys.add_argument("--name", default="", help="what that key is called in the list of keys")
 
 
-def run_deploy(_chosen: argparse.Namespace, configured: Settings) -> int:
+def run_deploy(chosen: argparse.Namespace, configured: Settings) -> int:
     """Deploys the contract."""
     from clearing.runtime.actions import deployment
 
-    return deployment.deploy(configured)
+    return deployment.deploy(configured, chosen.timelock_delay, chosen.timelock_proposer, chosen.timelock_executor)
 
 
 def run_keys(chosen: argparse.Namespace, configured: Settings) -> int:

@@ -8,6 +8,7 @@ import typer
 
 from . import (
     _access,
+    _api_keys,
     _approvals,
     _audit,
     _entries,
@@ -68,17 +69,7 @@ def _every_command(
 
 
 for _group in (
-    _access,
-    _approvals,
-    _members,
-    _points,
-    _entries,
-    _events,
-    _listening,
-    _raw,
-    _receipts,
-    _audit,
-    _till,
-    _key,
+    *(_access, _api_keys, _approvals, _members, _points, _entries, _events, _listening),
+    *(_raw, _receipts, _audit, _till, _key),
 ):
     _group.add_to(app)

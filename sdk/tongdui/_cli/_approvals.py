@@ -63,25 +63,25 @@ def list_approvals(
 def show(session: Session, approval: Id) -> int:
     """Show what was asked for and why, and what would change."""
     with session.client() as client:
-        return _shown(session, client.approvals.get(approval))
+        return show_approval(session, client.approvals.get(approval))
 
 
 def approve(session: Session, approval: Id, idempotency_key: Key = None) -> int:
     """Approve what somebody else has asked for. It takes effect at once."""
     with session.client() as client:
-        return _shown(session, client.approvals.approve(approval, idempotency_key=idempotency_key, wait=_WAIT))
+        return show_approval(session, client.approvals.approve(approval, idempotency_key=idempotency_key, wait=_WAIT))
 
 
 def decline(session: Session, approval: Id, reason: Reason, idempotency_key: Key = None) -> int:
     """Decline what somebody else has asked for."""
     with session.client() as client:
-        return _shown(session, client.approvals.decline(approval, reason, idempotency_key=idempotency_key))
+        return show_approval(session, client.approvals.decline(approval, reason, idempotency_key=idempotency_key))
 
 
 def withdraw(session: Session, approval: Id, idempotency_key: Key = None) -> int:
     """Take back what you have asked for."""
     with session.client() as client:
-        return _shown(session, client.approvals.withdraw(approval, idempotency_key=idempotency_key))
+        return show_approval(session, client.approvals.withdraw(approval, idempotency_key=idempotency_key))
 
 
 def deposit(
@@ -115,7 +115,7 @@ def credit_limit(
     micros = _micros(amount)
     with session.client() as client:
         asked = client.merchants.set_credit_limit(merchant, micros, reason=reason, idempotency_key=idempotency_key)
-        return _shown(session, asked)
+        return show_approval(session, asked)
 
 
 def join(
@@ -166,7 +166,7 @@ def _booked(
         asked = resource.create(
             merchant=merchant, micros=micros, bank_reference=reference, reason=reason, idempotency_key=key
         )
-        return _shown(session, asked)
+        return show_approval(session, asked)
 
 
 def _micros(amount: str) -> int:
@@ -178,7 +178,8 @@ def _micros(amount: str) -> int:
         raise WrongUseError(f"AMOUNT: {error}") from None
 
 
-def _shown(session: Session, approval: Approval) -> int:
+def show_approval(session: Session, approval: Approval) -> int:
+    """Print an approval, with what is shown only this once."""
     once = {name: value for name in ("code", "link", "secret") if (value := getattr(approval, name))}
     session.out.document(document_of(approval))
     facts: dict[str, Any] = {

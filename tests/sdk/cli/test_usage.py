@@ -13,11 +13,12 @@ from tests.sdk.cli.conftest import COMMAND, Terminal
 from tongdui._cli._app import app
 
 GROUPS = {
+    "api-keys": ["list", "create", "revoke"],
     "members": ["list", "show", "create", "search", "code"],
     "entries": ["export"],
     "events": ["tail"],
     "till": ["inspect", "import"],
-    "key": ["new"],
+    "key": ["new", "replace"],
     "approvals": ["list", "show", "approve", "decline", "withdraw"],
     "audit": ["run", "member", "export", "verify"],
 }

@@ -157,7 +157,7 @@ def _finish(site: Site, call: PrivilegedCall, outcome: str, text: str, **more: A
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "nobody" if value is None else str(value)
+    return "none" if value is None else str(value)
 
 
 def _say(text: str) -> None:
