@@ -128,6 +128,7 @@ EVENTS: Mapping[str, Text] = {
 FIELDS: Mapping[str, Text] = {
     "accept_by": lazy("To be signed by"),
     "answer": lazy("Answer of the mail server"),
+    "api_key": lazy("API key"),
     "applied": lazy("Applied"),
     "bank_reference": lazy("Bank reference"),
     "block": lazy("Block"),
