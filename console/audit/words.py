@@ -145,6 +145,7 @@ FIELDS: Mapping[str, Text] = {
     "digest": lazy("Digest that is signed"),
     "disabled": lazy("Disabled"),
     "disabled_at": lazy("Disabled since"),
+    "disabled_by_network": lazy("Disabled by the network"),
     "document": lazy("Hash of the document"),
     "drifts": lazy("Differences"),
     "email": lazy("Email"),
