@@ -128,6 +128,7 @@ EVENTS: Mapping[str, Text] = {
 FIELDS: Mapping[str, Text] = {
     "accept_by": lazy("To be signed by"),
     "answer": lazy("Answer of the mail server"),
+    "api_key": lazy("API key"),
     "applied": lazy("Applied"),
     "bank_reference": lazy("Bank reference"),
     "block": lazy("Block"),
@@ -144,6 +145,7 @@ FIELDS: Mapping[str, Text] = {
     "digest": lazy("Digest that is signed"),
     "disabled": lazy("Disabled"),
     "disabled_at": lazy("Disabled since"),
+    "disabled_by_network": lazy("Disabled by the network"),
     "document": lazy("Hash of the document"),
     "drifts": lazy("Differences"),
     "email": lazy("Email"),

@@ -101,7 +101,7 @@ def test_a_malformed_request_does_not_use_up_its_key(fuel: Party) -> None:
 
 def test_a_weak_api_key_does_not_use_up_the_idempotency_key(site: Site, fuel: Party) -> None:
     member = fuel.member()
-    weak = fuel.key("redeem")
+    weak = fuel.key("redeem", "keys")
     order = {"instructions": [{"kind": "issue", "program": "FUEL", "member": member, "points": 4}]}
     site.refused("/v1/orders", order, "insufficient_scope", 403, caller=weak, key="weak-order")
     assert fuel.post("/v1/orders", order, key="weak-order")["state"] == "accepted"

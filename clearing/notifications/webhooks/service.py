@@ -111,8 +111,9 @@ class WebhookService:
 
     def remove(self, endpoint: WebhookEndpoint, actor: str) -> None:
         """Removes an endpoint with its deliveries."""
+        before = _settings_of(endpoint)
         self._endpoints.remove(endpoint)
-        self._record("removed", endpoint, actor)
+        self._record("removed", endpoint, actor, before=before, after=dict.fromkeys(before))
 
     def replay(self, endpoint: WebhookEndpoint, *, since: datetime | None, event_ids: Sequence[str], actor: str) -> int:
         """Sends events again, in order: those with these ids, or all that the endpoint wants since a moment. Returns how many.

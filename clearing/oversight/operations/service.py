@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from clearing.kit.errors import Conflict, NotFound
+from clearing.kit.events.changes import changed_from
 from clearing.kit.events.recorder import EventRecorder
 from clearing.ledger.journal.models import QuarantinedEvent
 from clearing.ledger.journal.repository import QuarantineRepository
@@ -32,14 +33,16 @@ class OperationsService:
         """Stops putting orders into batches; signed batches are still sent. False if sequencing was paused already."""
         changed = self._switches.turn_off(SEQUENCING, self._actor, reason)
         if changed:
-            self._record("sequencing.paused", SEQUENCING, {"reason": reason})
+            self._record(
+                "sequencing.paused", SEQUENCING, {"reason": reason, **changed_from({"paused": False}, {"paused": True})}
+            )
         return changed
 
     def resume(self) -> bool:
         """Lets sequencing go on. False if it was not paused."""
         changed = self._switches.turn_on(SEQUENCING)
         if changed:
-            self._record("sequencing.resumed", SEQUENCING, {})
+            self._record("sequencing.resumed", SEQUENCING, changed_from({"paused": True}, {"paused": False}))
         return changed
 
     def cancel(self, order_id: str) -> Order:

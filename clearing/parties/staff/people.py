@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
 from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unauthenticated
+from clearing.kit.events.changes import changed_from
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
 from clearing.kit.viewer import Viewer
@@ -138,7 +140,8 @@ class PeopleService:
         self._keep_an_admin(found.seat, found.person)
         self._seats.remove(found.seat, self._clock.now())
         self._sessions.end_all_on(found.seat)
-        self._record("unseated", found.person, found.seat, caller.actor, {"title": found.seat.title})
+        data = {"title": found.seat.title, **changed_from({"title": found.seat.title}, {"title": None})}
+        self._record("unseated", found.person, found.seat, caller.actor, data)
         return found
 
     def disable(self, caller: Caller, person_id: str) -> Person:
@@ -157,10 +160,11 @@ class PeopleService:
         """Disables a person and ends its sessions. What the network does weighs more than what an admin did before."""
         if person.disabled_at is not None and (person.disabled_by_network or not by_network):
             return
+        before = _access_of(person)
         person.disabled_at = person.disabled_at or self._clock.now()
         person.disabled_by_network = by_network
         self._sessions.end_all_of(person)
-        self._record_at_all_seats("disabled", person, actor)
+        self._record_at_all_seats("disabled", person, actor, changed_from(before, _access_of(person)))
 
     def enabling_needs_second_person(self, caller: Caller, person_id: str) -> bool:
         """Whether the caller cannot let this person in alone: whoever can move money or let others in gets that power again."""
@@ -187,9 +191,10 @@ class PeopleService:
         """Enables a person."""
         if person.disabled_at is None:
             return
+        before = _access_of(person)
         person.disabled_at = None
         person.disabled_by_network = False
-        self._record_at_all_seats("enabled", person, actor)
+        self._record_at_all_seats("enabled", person, actor, changed_from(before, _access_of(person)))
 
     def sign_out(self, caller: Caller, person_id: str) -> Person:
         """Ends all sessions of somebody: for a merchant's admin those on seats at its merchant, for the operator all."""
@@ -280,16 +285,21 @@ class PeopleService:
     # ---------------------------------------------------------------- the audit log
     # Everybody who reads a merchant's events reads these: they name people, and never say their addresses.
 
-    def _record(self, action: str, person: Person, seat: Seat, actor: str, data: dict[str, str]) -> None:
+    def _record(self, action: str, person: Person, seat: Seat, actor: str, data: dict[str, Any]) -> None:
         merchants = [] if seat.merchant_number is None else [seat.merchant_number]
         named = {"name": person.name, "seat": seat.id, **data}
         self._events.record(f"staff.{action}", person.id, actor=actor, merchants=merchants, data=named)
 
-    def _record_at_all_seats(self, action: str, person: Person, actor: str, data: dict[str, str] | None = None) -> None:
+    def _record_at_all_seats(self, action: str, person: Person, actor: str, data: dict[str, Any] | None = None) -> None:
         seats = self._seats.of_person(person.id)
         merchants = [seat.merchant_number for seat in seats if seat.merchant_number is not None]
         named = {"name": person.name, **(data or {})}
         self._events.record(f"staff.{action}", person.id, actor=actor, merchants=merchants, data=named)
+
+
+def _access_of(person: Person) -> dict[str, Any]:
+    """Whether the person may sign in, for events."""
+    return {"disabled_at": person.disabled_at, "disabled_by_network": person.disabled_by_network}
 
 
 def _is_managed(seat: Seat, caller: Caller) -> bool:
