@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from clearing.chain.client import ChainUnreachable
@@ -33,6 +33,7 @@ from tests.simulation.plan import LENGTH, Plan, Step
 from tests.simulation.scheduler import TROUBLE, Killed, Process, Threads, wait_for
 from tests.simulation.weather import RECOVERY, Weather
 from tongdui import orders as wire
+from tongdui.encoding import bytes_of
 
 BLOCK_TIME = 1.0
 END = LENGTH + 120.0
@@ -121,8 +122,8 @@ class World:
         with self.template.databases["oracle"].reading() as session:
             if session.scalar(select(Order.seq).where(Order.state.in_(OPEN_STATES)).limit(1)) is not None:
                 return False
-            newest = session.scalar(select(func.max(Block.number)))
-        return newest == self.chain.head.number and not self.node.behind
+            newest = session.scalar(select(Block.hash).order_by(Block.number.desc()).limit(1))
+        return newest == bytes_of(self.chain.head.hash) and not self.node.behind
 
     # ---------------------------------------------------------------- processes
 
