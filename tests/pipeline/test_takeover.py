@@ -22,6 +22,7 @@ from clearing.chain.client import ChainClient, ChainError
 from clearing.chain.deployment import deploy
 from clearing.chain.fees import decoded
 from clearing.kit.database import Database
+from clearing.kit.signing.role_keys import ROLES
 from clearing.ledger.journal.models import Batch, Entry
 from clearing.ordering.orders import limits
 from clearing.ordering.orders.kinds.issue import IssueRequest
@@ -247,7 +248,7 @@ def test_a_blocked_sequencer_looks_at_the_contract_once_a_second_at_most(harness
 def costly_harness(database_url: str, own_chain: Anvil, tmp_path: Path) -> Iterator[Harness]:
     """A network on a chain with a base fee of 1 gwei. Its keys have funds, and its fee ceiling is 100 gwei."""
     keys = role_keys(tmp_path / "keys")
-    for role in ("admin", "operator", "sequencer", "treasury"):
+    for role in ROLES:
         keys.ensure(role)
         own_chain.rpc("anvil_setBalance", keys.address(role), hex(10**20))
     own_chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(GWEI))

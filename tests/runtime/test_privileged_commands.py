@@ -352,7 +352,7 @@ def test_the_queue_goes_on_after_its_key_was_used_past_it(network: Network) -> N
 def test_a_command_that_was_killed_before_it_sent_signs_the_same_again(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key, before = network.harness.keys.address("operator"), _pauses(network)
+    key, before = network.harness.keys.address("pauser"), _pauses(network)
     with monkeypatch.context() as patch:
         patch.setattr(ChainClient, "send_raw", _killed)
         with pytest.raises(KeyboardInterrupt):
@@ -368,7 +368,7 @@ def test_a_command_that_was_killed_before_it_sent_signs_the_same_again(
 
 
 def test_a_command_that_was_killed_before_its_block_is_done_once(network: Network, chain: Anvil) -> None:
-    key, before = network.harness.keys.address("operator"), _pauses(network)
+    key, before = network.harness.keys.address("pauser"), _pauses(network)
     nonce = network.harness.client.next_nonce(key)
     chain.rpc("evm_setAutomine", False)
     try:
@@ -525,8 +525,8 @@ def test_keys_and_nodes_that_are_not_right(network: Network, tmp_path: Path) -> 
     code, said = network.run(*command, "--dry-run")
     assert (code, grant in said) == (1, True)
     assert "Nothing was sent" in said
-    network.set(OPERATOR_PASSWORD="wrong")
-    assert "TONGDUI_OPERATOR_PASSWORD: does not open" in network.refused("contract", "pause", *REASON)
+    network.set(PAUSER_PASSWORD="wrong")
+    assert "TONGDUI_PAUSER_PASSWORD: does not open" in network.refused("contract", "pause", *REASON)
     network.set(KEYSTORE_DIR=str(tmp_path))
     assert "TONGDUI_KEYSTORE_DIR: there is no key file" in network.refused("contract", "pause", *REASON)
     network.set(RPC_URL="http://127.0.0.1:9")

@@ -20,6 +20,7 @@ from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
+from clearing.kit.signing.role_keys import ROLES
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.availability.service import AvailabilityService
 from clearing.ledger.journal.models import Batch, Entry
@@ -108,7 +109,7 @@ class Harness:
         self.keyrings = keyrings()
         self.keyring = self.keyrings.managed_keys
         self.keys = role_keys(directory / "keys")
-        for role in ("admin", "operator", "sequencer", "treasury"):
+        for role in ROLES:
             self.keys.ensure(role)
         self.client = PatientClient(rpc_url)
         contract = deploy(self.client, self.keys, operator_name="Test", utc_offset_seconds=28_800)
