@@ -284,6 +284,7 @@ def test_a_cap_is_lowered_at_once_and_raised_the_day_after_the_next(network: Net
     assert "Nothing changes" in network.done("program", "cap", "FUEL", "5000", *REASON)
     called_off = network.outcome("program", "cap", "FUEL", "1000", *REASON)
     assert (called_off["outcome"], called_off["before"]) == ("done", raised["after"])
+    assert called_off["sender"] is None, "it is the operator's, so it goes through the queue"
     assert "POINTS: must be 0 (no cap) to" in network.refused("program", "cap", "FUEL", str(2**64), *REASON)
     with network.harness.database.session() as session:
         query = select(Event).where(Event.type == "program.issuance_cap_changed").order_by(Event.seq)
