@@ -15,6 +15,7 @@ from clearing.chain.calls.service import request_call
 from clearing.chain.client import ChainClient, ChainError
 from clearing.chain.contract import encode_call
 from clearing.chain.deployment import deploy
+from clearing.chain.transactions import sign_transaction
 from clearing.kit.clock import SYSTEM_CLOCK, Clock
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
@@ -303,6 +304,20 @@ class Harness:
         """Returns an order as it is now."""
         with self.database.session.begin() as session:
             return session.scalars(select(Order).where(Order.id == order_id)).one()
+
+    def send(self, role: str, function: str, *arguments: object) -> None:
+        """Calls the contract with a role's key past the daemons, as the owner and the pauser do."""
+        signer = self.keys.signer(role)
+        signed = sign_transaction(
+            signer,
+            chain_id=self.settings.chain_id,
+            nonce=self.client.next_nonce(signer.address),
+            to=self.settings.contract,
+            data=encode_call(function, list(arguments)),
+            gas=1_000_000,
+            fees={"gasPrice": 0},
+        )
+        assert self.client.send_raw([signed.raw]) == [None]
 
     # ---------------------------------------------------------------- what must always be true
 
