@@ -23,10 +23,12 @@ DEPLOYMENT_GAS = 12_000_000
 """More than the contract needs, with its lens and its succession."""
 _ROLE_GAS = 200_000
 _ROLES = {
-    "operator": (contract.OPERATOR, contract.PAUSER),
+    "operator": (contract.OPERATOR,),
     "sequencer": (contract.SEQUENCER,),
     "treasury": (contract.TREASURY,),
+    "pauser": (contract.PAUSER,),
 }
+"""Nobody has two: whoever is stopped cannot restart."""
 
 
 class CannotDeploy(CannotSend):

@@ -13,14 +13,13 @@ from clearing.chain.contract_code import Fault, contract_fault
 from clearing.chain.deployment import CannotDeploy, contract_address, deploy, without_funds
 from clearing.chain.fees import FeesTooLow
 from clearing.chain.sender import CannotSend
-from clearing.kit.signing.role_keys import RoleKeys
+from clearing.kit.signing.role_keys import ROLES, RoleKeys
 from scripts.dev.services import Anvil, anvil
 from tests.support.secrets import role_keys
 
 GWEI = 10**9
 CEILING = 100 * GWEI
 SHANGHAI = 28_800
-ROLES = ("admin", "operator", "sequencer", "treasury")
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +73,7 @@ def test_an_account_without_funds_is_told_how_much_it_needs_and_with_that_it_dep
     costly.rpc("anvil_setBalance", keys.address("admin"), hex(needed))
     address = _deploy(client, keys)
     assert contract_fault(client, address, chain_id=31_337, utc_offset_seconds=SHANGHAI) is None
-    assert set(without_funds(client, keys, CEILING)) == {"operator", "sequencer", "treasury"}
+    assert set(without_funds(client, keys, CEILING)) == {"operator", "sequencer", "treasury", "pauser"}
     assert not without_funds(client, keys, None)
     spent = client.balance(keys.address("admin"))
     assert _deploy(client, keys) == address

@@ -74,12 +74,6 @@ def mine_together(network: Harness, act: Callable[[], object]) -> None:
     network.client.call("evm_setAutomine", True)
 
 
-def call_operator(network: Harness, function: str) -> None:
-    with network.database.session.begin() as session:
-        request_call(session, "operator", function, [], "")
-    network.settle()
-
-
 def send_all(network: Harness) -> None:
     network.sequencer.sign_batch()
     network.sequencer.send_due()
@@ -223,12 +217,14 @@ def test_every_transaction_locks_tables_in_the_agreed_order(network: Harness) ->
         network.settle()
         network.reverse(1, issued, 5)
         network.settle()
-        call_operator(network, "pause")
+        network.send("pauser", "pause")
+        network.settle()
         network.issue(one, 1)
         network.agree(3)
         mine_together(network, lambda: send_all(network))  # the batch is reverted, the agreement registered
         network.projector.step()
-        call_operator(network, "unpause")
+        network.send("pauser", "unpause")
+        network.settle()
         hold_by_code(network, code_of(network, one))
         merge(network, other, one)
         go_round(network)

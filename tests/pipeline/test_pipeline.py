@@ -440,9 +440,9 @@ def test_a_rejected_order_that_a_reorganisation_reopens_has_its_reference_again(
 ) -> None:
     harness = lone_harness
     member = harness.member()
-    with harness.database.session.begin() as session:
-        request_call(session, "operator", "setProgramPaused", [1, True], "somebody")
-    harness.signer.step()  # mined, not yet projected: the order is accepted, and the chain refuses it
+    harness.send(
+        "pauser", "setProgramPaused", 1, True
+    )  # mined, not yet projected: the order is accepted, and the chain refuses it
     order = harness.issue(member, 100, reference="DOC-1")
     before = harness.client.head()
     harness.settle()

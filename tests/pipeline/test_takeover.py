@@ -22,6 +22,7 @@ from clearing.chain.client import ChainClient, ChainError
 from clearing.chain.deployment import deploy
 from clearing.chain.fees import decoded
 from clearing.kit.database import Database
+from clearing.kit.signing.role_keys import ROLES
 from clearing.ledger.journal.models import Batch, Entry
 from clearing.ordering.orders import limits
 from clearing.ordering.orders.kinds.issue import IssueRequest
@@ -213,7 +214,8 @@ def test_a_batch_whose_gas_limit_the_chain_does_not_allow_is_signed_again_with_l
 
 def test_while_the_network_is_paused_the_sequencer_waits(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clearing.pipeline.batching._BLOCKED_PAUSE", 0.0)
-    _call(harness, "pause")
+    harness.send("pauser", "pause")
+    harness.settle()
     orders = [harness.issue(harness.member(), 100) for _ in range(3)]
     harness.settle()
     for _ in range(20):
@@ -223,7 +225,8 @@ def test_while_the_network_is_paused_the_sequencer_waits(harness: Harness, monke
         batches = session.scalars(select(Transaction.state).where(Transaction.orders > 0)).all()
     assert batches == [TransactionState.REVERTED], "one batch showed it; no other was sent"
     assert {harness.order(order).state for order in orders} == {OrderState.ACCEPTED}
-    _call(harness, "unpause")
+    harness.send("pauser", "unpause")
+    harness.settle()
     harness.settle()
     assert {harness.order(order).state for order in orders} == {OrderState.SETTLED}
     assert _entries(harness) == 3
@@ -231,7 +234,8 @@ def test_while_the_network_is_paused_the_sequencer_waits(harness: Harness, monke
 
 
 def test_a_blocked_sequencer_looks_at_the_contract_once_a_second_at_most(harness: Harness) -> None:
-    _call(harness, "pause")
+    harness.send("pauser", "pause")
+    harness.settle()
     harness.issue(harness.member(), 100)
     harness.settle()  # the first batch shows that it is paused
     looks = _times_of_calls(harness, "eth_call")
@@ -247,7 +251,7 @@ def test_a_blocked_sequencer_looks_at_the_contract_once_a_second_at_most(harness
 def costly_harness(database_url: str, own_chain: Anvil, tmp_path: Path) -> Iterator[Harness]:
     """A network on a chain with a base fee of 1 gwei. Its keys have funds, and its fee ceiling is 100 gwei."""
     keys = role_keys(tmp_path / "keys")
-    for role in ("admin", "operator", "sequencer", "treasury"):
+    for role in ROLES:
         keys.ensure(role)
         own_chain.rpc("anvil_setBalance", keys.address(role), hex(10**20))
     own_chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(GWEI))
@@ -393,13 +397,6 @@ def _receipt(harness: Harness, tx_hash: bytes) -> Any:
 def _request(harness: Harness, function: str, arguments: list[Any]) -> int:
     with harness.database.session.begin() as session:
         return request_call(session, "operator", function, arguments, "").id
-
-
-def _call(harness: Harness, function: str) -> None:
-    call = _request(harness, function, [])
-    harness.settle()
-    with harness.database.session.begin() as session:
-        assert session.get_one(Call, call).state is CallState.DONE
 
 
 def _drifts(harness: Harness) -> list[Any]:

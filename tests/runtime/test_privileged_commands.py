@@ -284,6 +284,7 @@ def test_a_cap_is_lowered_at_once_and_raised_the_day_after_the_next(network: Net
     assert "Nothing changes" in network.done("program", "cap", "FUEL", "5000", *REASON)
     called_off = network.outcome("program", "cap", "FUEL", "1000", *REASON)
     assert (called_off["outcome"], called_off["before"]) == ("done", raised["after"])
+    assert called_off["sender"] is None, "it is the operator's, so it goes through the queue"
     assert "POINTS: must be 0 (no cap) to" in network.refused("program", "cap", "FUEL", str(2**64), *REASON)
     with network.harness.database.session() as session:
         query = select(Event).where(Event.type == "program.issuance_cap_changed").order_by(Event.seq)
@@ -352,7 +353,7 @@ def test_the_queue_goes_on_after_its_key_was_used_past_it(network: Network) -> N
 def test_a_command_that_was_killed_before_it_sent_signs_the_same_again(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key, before = network.harness.keys.address("operator"), _pauses(network)
+    key, before = network.harness.keys.address("pauser"), _pauses(network)
     with monkeypatch.context() as patch:
         patch.setattr(ChainClient, "send_raw", _killed)
         with pytest.raises(KeyboardInterrupt):
@@ -368,7 +369,7 @@ def test_a_command_that_was_killed_before_it_sent_signs_the_same_again(
 
 
 def test_a_command_that_was_killed_before_its_block_is_done_once(network: Network, chain: Anvil) -> None:
-    key, before = network.harness.keys.address("operator"), _pauses(network)
+    key, before = network.harness.keys.address("pauser"), _pauses(network)
     nonce = network.harness.client.next_nonce(key)
     chain.rpc("evm_setAutomine", False)
     try:
@@ -525,8 +526,8 @@ def test_keys_and_nodes_that_are_not_right(network: Network, tmp_path: Path) -> 
     code, said = network.run(*command, "--dry-run")
     assert (code, grant in said) == (1, True)
     assert "Nothing was sent" in said
-    network.set(OPERATOR_PASSWORD="wrong")
-    assert "TONGDUI_OPERATOR_PASSWORD: does not open" in network.refused("contract", "pause", *REASON)
+    network.set(PAUSER_PASSWORD="wrong")
+    assert "TONGDUI_PAUSER_PASSWORD: does not open" in network.refused("contract", "pause", *REASON)
     network.set(KEYSTORE_DIR=str(tmp_path))
     assert "TONGDUI_KEYSTORE_DIR: there is no key file" in network.refused("contract", "pause", *REASON)
     network.set(RPC_URL="http://127.0.0.1:9")

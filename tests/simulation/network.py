@@ -30,7 +30,7 @@ from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.signing.keyrings import Keyrings
-from clearing.kit.signing.role_keys import RoleKeys
+from clearing.kit.signing.role_keys import ROLES, RoleKeys
 from clearing.notifications.webhooks.service import WebhookService
 from clearing.ordering.orders.kinds.issue import IssueRequest
 from clearing.parties.access.service import AccessService, Caller, Scope
@@ -121,7 +121,7 @@ class Template:
         self.keyrings = keyrings()
         self.keyring = self.keyrings.managed_keys
         self.keys = role_keys(self.directory / "keys")
-        for role in ("admin", "operator", "sequencer", "treasury"):
+        for role in ROLES:
             self.keys.ensure(role)
         self._file, self._prepared = self.directory / "tongdui.db", self.directory / "prepared.db"
         url = f"sqlite:///{self._file}"

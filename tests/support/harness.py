@@ -15,11 +15,13 @@ from clearing.chain.calls.service import request_call
 from clearing.chain.client import ChainClient, ChainError
 from clearing.chain.contract import encode_call
 from clearing.chain.deployment import deploy
+from clearing.chain.transactions import sign_transaction
 from clearing.kit.clock import SYSTEM_CLOCK, Clock
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.ids import new_id
+from clearing.kit.signing.role_keys import ROLES
 from clearing.ledger.accounts.models import Account
 from clearing.ledger.availability.service import AvailabilityService
 from clearing.ledger.journal.models import Batch, Entry
@@ -108,7 +110,7 @@ class Harness:
         self.keyrings = keyrings()
         self.keyring = self.keyrings.managed_keys
         self.keys = role_keys(directory / "keys")
-        for role in ("admin", "operator", "sequencer", "treasury"):
+        for role in ROLES:
             self.keys.ensure(role)
         self.client = PatientClient(rpc_url)
         contract = deploy(self.client, self.keys, operator_name="Test", utc_offset_seconds=28_800)
@@ -302,6 +304,20 @@ class Harness:
         """Returns an order as it is now."""
         with self.database.session.begin() as session:
             return session.scalars(select(Order).where(Order.id == order_id)).one()
+
+    def send(self, role: str, function: str, *arguments: object) -> None:
+        """Calls the contract with a role's key past the daemons, as the owner and the pauser do."""
+        signer = self.keys.signer(role)
+        signed = sign_transaction(
+            signer,
+            chain_id=self.settings.chain_id,
+            nonce=self.client.next_nonce(signer.address),
+            to=self.settings.contract,
+            data=encode_call(function, list(arguments)),
+            gas=1_000_000,
+            fees={"gasPrice": 0},
+        )
+        assert self.client.send_raw([signed.raw]) == [None]
 
     # ---------------------------------------------------------------- what must always be true
 

@@ -15,6 +15,7 @@ from clearing.chain.deployment import without_funds
 from clearing.chain.timelock_deployment import TimelockTerms, hand_over
 from clearing.kit.config import Settings
 from clearing.kit.signing.passwords import passwords_of
+from clearing.kit.signing.role_keys import ROLES
 from clearing.parties.access.models import Role
 from clearing.parties.access.service import AccessService, bootstrap_keys
 from clearing.runtime.actions import terminal
@@ -24,22 +25,19 @@ from clearing.runtime.preflight.keys import existing_roles, open_role_keys, requ
 from clearing.runtime.preflight.node import open_node
 from clearing.runtime.preflight.refusal import CannotRun
 
-_ROLES = ("admin", "operator", "sequencer", "treasury")
-"""Roles that a new network has keys for."""
-
 
 def deploy(settings: Settings, delay: int | None, proposers: Sequence[str], executors: Sequence[str]) -> int:
     """Makes the role keys, deploys the contract and grants the roles. With a delay, also makes a timelock and names it as the
     next owner."""
     terms = _timelock_terms(delay, proposers, executors)
-    existing = existing_roles(settings, _ROLES)
-    for role in _ROLES:
+    existing = existing_roles(settings, ROLES)
+    for role in ROLES:
         if role not in existing:
             require_password(settings, role)
     # Of the others, only the addresses are needed: their owners may keep the passwords to themselves.
     keys = open_role_keys(settings, [role for role in existing if role == "admin" or passwords_of(settings, role)])
     with open_node(settings, with_contract=False) as client:
-        for role in _ROLES:
+        for role in ROLES:
             keys.ensure(role)
         address = deploy_contract(
             client,

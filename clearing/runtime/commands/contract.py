@@ -27,7 +27,7 @@ def add_to(commands: Commands) -> None:
         ("resume", run_program_resume, "let a program's points move again (key of the pauser)"),
     ):
         add_privileged(program, name, run, text).add_argument("program", metavar="PROGRAM", help="code, id or number")
-    cap = add_privileged(program, "cap", run_program_cap, "cap what a program issues in a day (key of the operator)")
+    cap = add_privileged(program, "cap", run_program_cap, "cap what a program issues in a network day", queued=True)
     cap.add_argument("program", metavar="PROGRAM", help="code, id or number")
     cap.add_argument("points", type=int, metavar="POINTS", help="the most points of a network day; 0: any number")
     role = add_group(commands, "role", "give roles of the contract, and take them away")

@@ -31,7 +31,7 @@ def add_privileged(
     if queued:
         way.add_argument("--direct", action="store_true", help=_DIRECT)
     else:
-        parser.set_defaults(direct=True)
+        parser.set_defaults(direct=False)  # there is no other way for it
     way.add_argument("--key-file", type=Path, metavar="FILE", help="sign here with this key file (Ethereum keystore)")
     way.add_argument("--password-file", type=Path, metavar="FILE", help="its password; otherwise it is asked for")
     way.add_argument(

@@ -28,7 +28,7 @@ from clearing.chain.deployment import deploy
 from clearing.kit.config import Settings, load_settings, variable
 from clearing.kit.database import Database
 from clearing.kit.signing.passwords import Purpose
-from clearing.kit.signing.role_keys import RoleKeys
+from clearing.kit.signing.role_keys import ROLES, RoleKeys
 from clearing.parties.access.service import bootstrap_keys
 from clearing.parties.staff.first_operator import SignIn, add_first_operator
 from clearing.runtime.embedded.chain_state_file import ChainStateFile
@@ -44,7 +44,6 @@ Report = Callable[[str, str], None]
 
 CHAIN_ID = 31_337
 _START_TIMEOUT = 180.0
-_ROLES = ("admin", "operator", "sequencer", "treasury")
 _STOP_ORDER = ("console", "gateway", "worker", "rounds", "signer", "sequencer", "projector", "chain")
 _USUAL_RPC_PORT = 8545
 _USUAL_CONSOLE_PORT = 8088
@@ -188,7 +187,7 @@ class EmbeddedNetwork:
             rpc_url=self.rpc_url,
             chain_id=CHAIN_ID,
             keystore_dir=self.directory / "keys",
-            **{f"{name}_password_file": self._password_file(name) for name in (*_ROLES, *Purpose)},
+            **{f"{name}_password_file": self._password_file(name) for name in (*ROLES, *Purpose)},
             gateway_host=HOST,
             gateway_port=self.gateway_port,
         )
@@ -206,7 +205,7 @@ class EmbeddedNetwork:
 
     def _own_variables(self) -> dict[str, str]:
         """This network's settings, as environment variables, for the commands that one runs beside it."""
-        return {**self._shared_variables(), **self._passwords((*_ROLES, *Purpose))}
+        return {**self._shared_variables(), **self._passwords((*ROLES, *Purpose))}
 
     def _passwords(self, names: Iterable[str]) -> dict[str, str]:
         """Where these passwords are, as environment variables."""
@@ -278,7 +277,7 @@ class EmbeddedNetwork:
     def _prepare(self) -> None:
         """Makes what is missing: database, keys, contract and the first API keys."""
         keys = RoleKeys(self.settings)
-        for role in _ROLES:
+        for role in ROLES:
             keys.ensure(role)
         offset = self.settings.utc_offset_seconds
         self.settings.contract = with_client(

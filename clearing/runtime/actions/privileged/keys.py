@@ -12,10 +12,10 @@ from clearing.kit.signing.keyring import Keyring
 from clearing.kit.signing.signer import LocalSigner, Signer
 from clearing.oversight.calls.call import Power
 from clearing.runtime.actions.privileged.options import Choices
-from clearing.runtime.preflight.keys import existing_roles, open_role_keys
+from clearing.runtime.preflight.keys import open_role_keys
 from clearing.runtime.preflight.refusal import CannotRun
 
-_ROLE_KEYS = {Power.OWNER: "admin", Power.OPERATOR: "operator", Power.ANYONE: "operator"}
+_ROLE_KEYS = {Power.OWNER: "admin", Power.OPERATOR: "operator", Power.PAUSER: "pauser", Power.ANYONE: "operator"}
 
 
 def signer_of(settings: Settings, power: Power, choices: Choices) -> Signer:
@@ -24,7 +24,7 @@ def signer_of(settings: Settings, power: Power, choices: Choices) -> Signer:
         return LocalSigner(_opened(choices.key_file, choices.password_file))
     if power is Power.NEXT_OWNER:
         raise CannotRun("--key-file: is missing; the ownership is accepted with the key of the next owner")
-    role = _ROLE_KEYS.get(power) or next(iter(existing_roles(settings, ["pauser", "operator"])), "pauser")
+    role = _ROLE_KEYS[power]
     return open_role_keys(settings, [role]).signer(role)
 
 
