@@ -163,6 +163,10 @@ class ChainClient:
         """What `address` has, in wei."""
         return int(self.call("eth_getBalance", address, "latest"), 16)
 
+    def has_code(self, address: str, block: int | str = "latest") -> bool:
+        """Whether a contract stands at `address`, by number or name of the block."""
+        return bool(self.call("eth_getCode", address, hex(block) if isinstance(block, int) else block) != "0x")
+
     def receipt(self, tx_hash: bytes) -> Receipt | None:
         """The outcome of a transaction; None while no block contains it."""
         receipt = self.call("eth_getTransactionReceipt", hex_of(tx_hash))

@@ -15,6 +15,7 @@ from clearing.chain.client import ChainClient, ChainError
 from clearing.chain.contract_code import contract_fault
 from clearing.chain.fees import Fees
 from clearing.chain.sender import CannotSend, Sender, Sending
+from clearing.chain.state import ContractState
 from clearing.kit.config import variable
 from clearing.kit.signing.role_keys import RoleKeys
 from tongdui.encoding import text_word
@@ -22,13 +23,6 @@ from tongdui.encoding import text_word
 DEPLOYMENT_GAS = 12_000_000
 """More than the contract needs, with its lens and its succession."""
 _ROLE_GAS = 200_000
-_ROLES = {
-    "operator": (contract.OPERATOR,),
-    "sequencer": (contract.SEQUENCER,),
-    "treasury": (contract.TREASURY,),
-    "pauser": (contract.PAUSER,),
-}
-"""Nobody has two: whoever is stopped cannot restart."""
 
 
 class CannotDeploy(CannotSend):
@@ -58,24 +52,23 @@ def deploy(
     It goes on where it was: what is on the chain stays, and a transaction that waits for a block is replaced by one that pays more.
     Raises CannotDeploy or CannotSend, and ChainError where the node refuses a transaction for a reason of its own.
     """
-    admin = keys.signer("admin")
-    address = contract_address(admin.address)
-    sender = Sender(client, admin, Fees(client, max_fee_per_gas), owner="admin")
-    is_there = _has_code(client, address)
+    sender = admin_sender(client, keys, max_fee_per_gas)
+    address = contract_address(sender.address)
+    is_there = client.has_code(address)
     if is_there:
         _check_contract(client, address, utc_offset_seconds)
-    elif client.next_nonce(admin.address):
+    elif client.next_nonce(sender.address):
         raise CannotDeploy(
-            f"the admin account {to_checksum_address(admin.address)} has sent transactions on this chain, but its first one "
-            f"made no contract at {address}; deploy with an admin key that was never used"
+            f"the admin account {sender.address} has sent transactions on this chain, but its first one made no contract at "
+            f"{address}; deploy with an admin key that was never used"
         )
     grants = _missing_grants(client, keys, address, is_there=is_there)
     gas = (0 if is_there else DEPLOYMENT_GAS) + len(grants) * _ROLE_GAS
     if gas:
         sender.check_funds(gas)
     if not is_there:
-        code = contract.deployment_code(admin.address, text_word(operator_name), utc_offset_seconds)
-        sender.send(Sending(None, code, DEPLOYMENT_GAS, lambda: _has_code(client, address)))
+        code = contract.deployment_code(sender.address, text_word(operator_name), utc_offset_seconds)
+        sender.send(Sending(None, code, DEPLOYMENT_GAS, partial(client.has_code, address)))
     _grant(client, sender, address, grants)
     return address
 
@@ -88,37 +81,26 @@ def grant_roles(client: ChainClient, sender: Sender, keys: RoleKeys, address: st
     _grant(client, sender, address, grants)
 
 
-def _missing_grants(client: ChainClient, keys: RoleKeys, address: str, *, is_there: bool) -> list[tuple[int, str]]:
-    """Roles and their keys' addresses, where a contract lacks them."""
-    return [
-        (number, to_checksum_address(keys.address(role)))
-        for role, numbers in _ROLES.items()
-        for number in numbers
-        if not is_there or not _has_role(client, address, number, to_checksum_address(keys.address(role)))
-    ]
+def _missing_grants(client: ChainClient, keys: RoleKeys, address: str, *, is_there: bool) -> list[tuple[str, str]]:
+    """Roles and their keys' addresses, where a contract lacks them. Nobody has two: whoever is stopped cannot restart."""
+    state = ContractState(client, address)
+    holders = {role: to_checksum_address(keys.address(role)) for role in contract.ROLES}
+    return [(role, holder) for role, holder in holders.items() if not is_there or not state.has_role(role, holder)]
 
 
-def _grant(client: ChainClient, sender: Sender, address: str, grants: Sequence[tuple[int, str]]) -> None:
-    for number, holder in grants:
-        data = contract.encode_call("setRole", [number, holder, True])
-        sender.send(Sending(address, data, _ROLE_GAS, partial(_has_role, client, address, number, holder)))
+def _grant(client: ChainClient, sender: Sender, address: str, grants: Sequence[tuple[str, str]]) -> None:
+    state = ContractState(client, address)
+    for role, holder in grants:
+        data = contract.encode_call("setRole", [contract.ROLES.index(role), holder, True])
+        sender.send(Sending(address, data, _ROLE_GAS, partial(state.has_role, role, holder)))
 
 
 def without_funds(client: ChainClient, keys: RoleKeys, max_fee_per_gas: int | None) -> dict[str, str]:
     """The addresses, by role, that cannot pay for gas where it costs money."""
     if max_fee_per_gas is None:
         return {}
-    addresses = {role: to_checksum_address(keys.address(role)) for role in _ROLES}
+    addresses = {role: to_checksum_address(keys.address(role)) for role in contract.ROLES}
     return {role: address for role, address in addresses.items() if not client.balance(address)}
-
-
-def _has_code(client: ChainClient, address: str) -> bool:
-    return bool(client.call("eth_getCode", address, "latest") != "0x")
-
-
-def _has_role(client: ChainClient, address: str, number: int, holder: str) -> bool:
-    held = client.eth_call(address, contract.encode_call("hasRole", [number, holder]))
-    return int.from_bytes(held, "big") != 0
 
 
 def _check_contract(client: ChainClient, address: str, utc_offset_seconds: int) -> None:
@@ -130,8 +112,7 @@ def _check_contract(client: ChainClient, address: str, utc_offset_seconds: int) 
 
 def admin_sender(client: ChainClient, keys: RoleKeys, max_fee_per_gas: int | None) -> Sender:
     """Sends the admin key's transactions."""
-    account = keys.signer("admin")
-    return Sender(client, account, Fees(client, max_fee_per_gas), owner="admin")
+    return Sender(client, keys.signer("admin"), Fees(client, max_fee_per_gas), owner="admin")
 
 
 def deployment_block(client: ChainClient, address: str) -> int:
@@ -140,15 +121,15 @@ def deployment_block(client: ChainClient, address: str) -> int:
     Raises ChainError if there is no contract yet.
     """
     missing, present = -1, client.head()
-    if client.call("eth_getCode", address, hex(present)) == "0x":
+    if not client.has_code(address, present):
         raise ChainError("eth_getCode", 0, f"there is no contract at {address or 'no address'} yet")
     try:
         while present - missing > 1:
             middle = (missing + present) // 2
-            if client.call("eth_getCode", address, hex(middle)) == "0x":
-                missing = middle
-            else:
+            if client.has_code(address, middle):
                 present = middle
+            else:
+                missing = middle
     except ChainError:
         return 0
     return present

@@ -8,11 +8,11 @@ from clearing.chain import contract
 from clearing.chain.client import ChainClient, ChainError, Log
 from clearing.chain.node_errors import revert_data
 from tongdui.encoding import bytes_of, hex_of, keccak256, word_text
+from tongdui.orders import ZERO_ADDRESS
 
 _ROLE_CHANGED = keccak256(b"RoleChanged(uint8,address,bool)")
 MERCHANT_STATUSES = ("none", "active", "suspended", "closed")
 """The names of the contract's `MerchantStatus`, by number."""
-NOBODY = "0x" + 40 * "0"
 
 
 class MerchantOnChain(NamedTuple):
@@ -69,7 +69,7 @@ class ContractState:
     def pending_owner(self) -> str | None:
         """Who was named as the next owner and has not accepted yet."""
         named = str(self._one("pendingOwner"))
-        return None if named == NOBODY else named
+        return None if named == ZERO_ADDRESS else named
 
     def is_paused(self) -> bool:
         """Whether the whole network is stopped."""
@@ -140,7 +140,7 @@ class ContractState:
 
     def has_code(self, account: str) -> bool:
         """Whether a contract stands at this address, such as a multisig or a timelock."""
-        return bool(self._client.call("eth_getCode", account, "latest") != "0x")
+        return self._client.has_code(account)
 
     def now(self) -> int:
         """The time of the newest block, in Unix seconds."""

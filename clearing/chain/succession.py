@@ -17,6 +17,7 @@ from clearing.chain.client import ChainClient
 from clearing.chain.contract_code import contract_fault
 from clearing.chain.deployment import DEPLOYMENT_GAS, admin_sender, created_address, grant_roles
 from clearing.chain.sender import CannotSend, Sending
+from clearing.chain.state import ContractState
 from clearing.kit.signing.role_keys import RoleKeys
 from tongdui.audit.leaves import CHUNK
 from tongdui.audit.snapshot import Snapshot
@@ -27,7 +28,6 @@ _BEGIN_GAS = 300_000
 _CHUNK_GAS = 15_000_000
 """More than 256 leaves need, each in a slot of its own; less than the 16,777,216 that chains since Osaka allow."""
 _WORD = 32
-_NOBODY = f"0x{0:040x}"
 _OPENED = keccak256(b"Opened(uint40,bytes32,int256)")
 
 Report = Callable[[str], None]
@@ -122,7 +122,7 @@ class Succession:
         return final_of(self._client, address)
 
     def _require_owner(self, address: str, data: bytes) -> None:
-        owner = hex_of(self._client.eth_call(address, contract.encode_call("owner", []))[12:])
+        owner = ContractState(self._client, address).owner()
         if owner != self._sender.address.lower():
             raise CannotSucceed(
                 f"the contract {address} belongs to {to_checksum_address(owner)}, not to the admin key: have its owner send the "
@@ -158,7 +158,7 @@ class Succession:
         found = None
         for nonce in range(self._client.next_nonce(self._sender.address)):
             address = created_address(self._sender.address, nonce)
-            if not self._is_there(address):
+            if not self._client.has_code(address):
                 continue
             progress = progress_of(self._client, address)
             if progress.root == root:
@@ -176,7 +176,7 @@ class Succession:
         self._sender.check_funds(DEPLOYMENT_GAS)
         address = created_address(self._sender.address, self._client.next_nonce(self._sender.address))
         code = contract.deployment_code(self._sender.address, text_word(operator_name), utc_offset_seconds)
-        self._sender.send(Sending(None, code, DEPLOYMENT_GAS, partial(self._is_there, address)))
+        self._sender.send(Sending(None, code, DEPLOYMENT_GAS, partial(self._client.has_code, address)))
         fault = contract_fault(
             self._client, address, chain_id=self._client.chain_id(), utc_offset_seconds=utc_offset_seconds
         )
@@ -205,9 +205,6 @@ class Succession:
 
     def _is(self, address: str, stage: Stage) -> bool:
         return progress_of(self._client, address).stage is stage
-
-    def _is_there(self, address: str) -> bool:
-        return bool(self._client.call("eth_getCode", address, "latest") != "0x")
 
     def _has(self, address: str, leaves: int) -> bool:
         return progress_of(self._client, address).imported >= leaves

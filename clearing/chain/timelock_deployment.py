@@ -10,23 +10,21 @@ from importlib.resources import files
 from typing import Any
 
 from eth_abi.abi import encode
-from eth_typing import HexAddress, HexStr
 from eth_utils.address import to_checksum_address
-from web3.types import Nonce
-from web3.utils import get_create_address
 
 from clearing.chain.client import ChainClient
 from clearing.chain.contract import encode_call
+from clearing.chain.deployment import created_address
 from clearing.chain.fees import Fees
 from clearing.chain.sender import Sender, Sending
 from clearing.chain.state import ContractState
 from clearing.chain.timelock import Timelock
 from clearing.kit.signing.signer import Signer
 from tongdui.encoding import bytes_of
+from tongdui.orders import ZERO_ADDRESS
 
 _DEPLOYMENT_GAS = 3_000_000
 _CALL_GAS = 200_000
-_NOBODY = "0x" + "00" * 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +52,7 @@ def hand_over(
         if known is not None and Timelock.at(client, known) is not None:
             return str(to_checksum_address(known))
     sender.check_funds(_DEPLOYMENT_GAS + _CALL_GAS)
-    nonce = client.next_nonce(admin.address)
-    timelock = str(get_create_address(HexAddress(HexStr(sender.address)), Nonce(nonce)))
+    timelock = created_address(sender.address, client.next_nonce(sender.address))
     sender.send(Sending(None, _code(terms), _DEPLOYMENT_GAS, lambda: state.has_code(timelock)))
     naming = encode_call("transferOwnership", [timelock])
     sender.send(Sending(contract, naming, _CALL_GAS, lambda: state.pending_owner() == timelock.lower()))
@@ -66,7 +63,7 @@ def _code(terms: TimelockTerms) -> bytes:
     """The initcode that deploys it."""
     types = ["uint256", "address[]", "address[]", "address"]
     return bytes_of(_artifact()["bytecode"]) + encode(
-        types, [terms.delay, list(terms.proposers), list(terms.executors), _NOBODY]
+        types, [terms.delay, list(terms.proposers), list(terms.executors), ZERO_ADDRESS]
     )
 
 

@@ -136,5 +136,5 @@ class Projector:
 
     def _check_node(self) -> None:
         """Raises ChainError where the node has no contract: that is no reason to roll the whole read model back."""
-        if self._client.call("eth_getCode", self._settings.contract, "latest") == "0x":
+        if not self._client.has_code(self._settings.contract):
             raise ChainError("eth_getCode", 0, "the node has no contract: it is still catching up, or on another chain")

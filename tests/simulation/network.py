@@ -22,8 +22,8 @@ from unittest.mock import patch
 from sqlalchemy import event, select
 
 from clearing.chain.client import ChainClient
+from clearing.chain.contract import ROLES as CONTRACT_ROLES
 from clearing.chain.contract import encode_call
-from clearing.chain.deployment import _ROLES
 from clearing.kit import ids
 from clearing.kit.clock import Clock
 from clearing.kit.config import Settings
@@ -212,12 +212,11 @@ class Template:
         """The roles, as the deployment grants them: not by transactions, because they are the owner's."""
         block = self._chain.head
         storage = block.storage
-        for role, numbers in _ROLES.items():
-            for number in numbers:
-                data = encode_call("setRole", [number, self.keys.address(role), True])
-                ran = contract.run(storage, self.keys.address("admin"), data, 200_000, 0, block.timestamp, BLOCK_GAS)
-                assert ran.succeeded, ran
-                storage = ran.storage
+        for number, role in enumerate(CONTRACT_ROLES):
+            data = encode_call("setRole", [number, self.keys.address(role), True])
+            ran = contract.run(storage, self.keys.address("admin"), data, 200_000, 0, block.timestamp, BLOCK_GAS)
+            assert ran.succeeded, ran
+            storage = ran.storage
         self._chain.blocks[-1] = replace(block, storage=storage)
 
     def _link_members(self) -> None:
