@@ -62,7 +62,7 @@ class Plan:
 
 LENGTH = 12.0
 """Seconds in which steps begin."""
-_HOSTILE_SHARE = 0.4
+_HOSTILE_SHARE = 0.25
 FAULTS = ("die", "cut", "silent", "slow", "behind", "reorganise", "lose", "skip")
 _DAEMONS = ("sequencer", "projector", "worker", "gateway")
 _MIDNIGHT = 13 * 3_600 - 10.0
@@ -77,7 +77,7 @@ def plan_of(seed: int) -> Plan:
     def add(at: float, what: str, who: int = 0, size: int = 0, target: str = "") -> None:
         steps.append(Step(len(steps) + 1, round(at, 3), what, who, size, target))
 
-    for _ in range(rng.choice((1, 1, 2, 2, 3, 3, 4, 6))):
+    for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 5))):
         what = rng.choice(("order", "order", "order", "hold", "undo"))
         add(rng.uniform(0, LENGTH), what, rng.choice(HONEST), rng.randint(1, 3))
     for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
@@ -86,7 +86,7 @@ def plan_of(seed: int) -> Plan:
     if hostile:
         _HOSTILE[hostile](rng, add)
     begin = _MIDNIGHT if rng.random() < 0.1 else rng.uniform(3_600, 7_200)
-    listens = hostile == "mute" or rng.random() < 0.3
+    listens = hostile == "mute" or rng.random() < 0.25
     return Plan(seed, tuple(sorted(steps, key=lambda step: (step.at, step.number))), begin, hostile, listens)
 
 

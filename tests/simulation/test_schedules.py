@@ -9,11 +9,10 @@ from sqlalchemy import text
 
 from clearing.ordering.orders import limits
 from clearing.pipeline.capacity import BatchCapacity
-from tests.simulation.__main__ import shrunk
+from tests.simulation.__main__ import prepared, shrunk
 from tests.simulation.network import Template
 from tests.simulation.oracles import judge, run, violations_of
 from tests.simulation.plan import Plan, Step, plan_of, plans_with
-from tests.simulation.quiet import quiet
 from tests.simulation.world import World
 from tests.support.nightly import by_day
 
@@ -23,10 +22,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_800)]
 @pytest.fixture(scope="module")
 def template() -> Iterator[Template]:
     """The prepared network."""
-    with quiet():
-        found = Template()
+    with prepared() as found:
         yield found
-        found.close()
 
 
 def test_no_schedule_breaks_a_rule(template: Template) -> None:
