@@ -57,7 +57,7 @@ _ORDER_LOOKUPS = 2
 _STEP = 52
 """Of looking for a copy: for each other one in its bucket."""
 _BUCKETS = 61
-_NONCES = 3 + 6 * 2**32
+_NONCES = 3 + 7 * 2**32
 """Where the contract keeps the words of nonces; the auditor's kit has the whole layout."""
 _FRAME = 9_000
 """Of an atomic order: the frame, what is stored before it and copied again after it, and its own refusal."""
