@@ -40,8 +40,8 @@ def _serve(workers: int | None) -> int:
 
     check_gateway_workers(configured)
     check_process(configured)
-    check_secrets(configured, "gateway")
     check_gateway_address(configured)
+    check_secrets(configured, "gateway")
     return run(configured)
 
 
