@@ -13,6 +13,7 @@ from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound, R
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
 from clearing.kit.signing.managed_keys import ManagedKeys
+from clearing.kit.signing.remote import is_reference
 from clearing.parties.merchants.directory import merchants_in
 from clearing.parties.merchants.models import Merchant, MerchantStatus, SignerKey
 from clearing.parties.merchants.repository import MerchantRepository
@@ -74,6 +75,24 @@ class MerchantService:
     def _refuse_taken(self, key: SignerKey) -> None:
         if self._merchants.key(key.address) is not None:
             raise Conflict.at("/signer_address", "this key already belongs to a merchant", code="key_taken")
+
+
+def keep_elsewhere(session: Session, key: SignerKey, reference: str, actor: str) -> None:
+    """Lets the gateway sign with a merchant's key that somebody else keeps. If it kept the key itself, it does so no longer."""
+    before, key.keystore = key.keystore, reference
+    merchant = merchant_by_number(session, key.merchant_number)
+    EventRecorder(session).record(
+        "merchant.key_kept_elsewhere",
+        merchant.id,
+        actor=actor,
+        merchants=[merchant.number],
+        data={"signer": key.address, "before": {"kept_by": _keeper(before)}, "after": {"kept_by": reference}},
+    )
+
+
+def _keeper(kept: str | None) -> str | None:
+    """Who keeps a key, without the key. None: not for the gateway."""
+    return kept if kept is None or is_reference(kept) else "gateway"
 
 
 def require_merchant(session: Session, merchant_id: str, pointer: str | None = None) -> Merchant:
