@@ -128,8 +128,15 @@ def signer_of(session: Session, merchant: Merchant) -> SignerKey | None:
 
 def require_participating(merchant: Merchant) -> None:
     """Refuses a merchant that is suspended or closed."""
-    if merchant.status in (MerchantStatus.SUSPENDED, MerchantStatus.CLOSED):
-        raise Forbidden(f"merchant {merchant.id} is {merchant.status}", code=f"merchant_{merchant.status}")
+    require_open(merchant)
+    if merchant.status is MerchantStatus.SUSPENDED:
+        raise Forbidden(f"merchant {merchant.id} is suspended", code="merchant_suspended")
+
+
+def require_open(merchant: Merchant) -> None:
+    """Refuses a merchant that is closed: it signs nothing any more."""
+    if merchant.status is MerchantStatus.CLOSED:
+        raise Forbidden(f"merchant {merchant.id} is closed", code="merchant_closed")
 
 
 def checked_address(address: str, pointer: str) -> str:
