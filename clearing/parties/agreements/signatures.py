@@ -7,9 +7,8 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
-from clearing.kit.errors import ClearingError, Refused, Unavailable
+from clearing.kit.errors import ClearingError, Refused
 from clearing.kit.signing.managed_keys import ManagedKeys
-from clearing.kit.signing.signer import SignerUnavailable
 from clearing.parties.merchants.directory import merchants_in
 from clearing.parties.merchants.service import merchant_by_number, require_open
 from tongdui.orders import Domain, recover_signer
@@ -48,10 +47,7 @@ def signature_of(
     key = merchants_in(session).managed_key(merchant_number, clock_of(session).unix())
     if key is None or key.keystore is None or not keyring.are_kept:
         return None
-    try:
-        return keyring.sign(key.address, key.keystore, typed.preimage)
-    except SignerUnavailable as error:
-        raise Unavailable(str(error), code="signer_unavailable") from error
+    return keyring.sign(key.address, key.keystore, typed.preimage)
 
 
 def check_signature(session: Session, merchant_number: int, digest: bytes, signature: bytes) -> None:
