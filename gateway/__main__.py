@@ -41,9 +41,9 @@ def _serve(workers: int | None) -> int:
 
     check_gateway_workers(configured)
     check_process(configured)
+    check_gateway_address(configured)
     check_secrets(configured, "gateway")
     check_sealed(configured, "gateway")
-    check_gateway_address(configured)
     return run(configured)
 
 
