@@ -21,7 +21,7 @@ from clearing.parties.members.models import Member
 from gateway.http import rate_limits
 from gateway.http.rate_limits import Kind, RateLimits
 from scripts.dev.services import redis
-from tests.gateway.site import Party, Site
+from tests.gateway.site import Site
 
 MINUTE = 60
 
