@@ -7,12 +7,18 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from clearing.kit.identity import instant
 from tongdui.encoding import hex_of
 
 
 def compact(value: Any) -> str:
     """The value in the fewest characters of JSON. Raises ValueError for numbers that JSON does not have."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def instant_text(timestamp: int) -> str:
+    """A moment in Unix seconds, as `moment_text` writes it."""
+    return moment_text(instant(timestamp))
 
 
 def moment_text(moment: datetime) -> str:

@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 from clearing.chain.client import Log, Receipt
 from clearing.chain.contract import ROLES, ContractEvent
 from clearing.chain.state import MERCHANT_STATUSES
+from clearing.kit.events.changes import changed_from
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.events.repository import EventRepository
-from clearing.kit.identity import instant
-from clearing.kit.json_values import moment_text
+from clearing.kit.json_values import instant_text
 from clearing.ledger.journal.repository import ChainEventRepository
 from clearing.parties.merchants.repository import MerchantRepository
 from clearing.parties.programs.repository import ProgramRepository
@@ -79,7 +79,7 @@ def _was_asked_for(session: Session, change: _Change, sender: str) -> bool:
 
 
 def _record(session: Session, change: _Change, actor: str, sender: str, tx_hash: bytes) -> None:
-    data = {"before": change.before, "after": change.after, "sender": sender, "transaction": hex_of(tx_hash)}
+    data = {**changed_from(change.before, change.after), "sender": sender, "transaction": hex_of(tx_hash)}
     recorder = EventRecorder(session)
     if change.merchant is None:
         network_change = change.type
@@ -164,7 +164,7 @@ def _limit_changed(session: Session, _contract: str, arguments: Arguments, undo:
 
 
 def _moment(unix: int | None) -> str | None:
-    return None if unix is None else moment_text(instant(unix))
+    return None if unix is None else instant_text(unix)
 
 
 _CHANGES: Mapping[str, Callable[[Session, str, Arguments, Arguments], _Change]] = {

@@ -19,7 +19,7 @@ import httpx
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from clearing.chain.calls.models import Call, CallState
+from clearing.chain.calls.models import ON_ITS_WAY, Call
 from clearing.chain.client import ChainClient
 from clearing.kit.database import Database
 from clearing.kit.events.models import Event
@@ -117,7 +117,7 @@ def _waiting(session: Session) -> str:
         ("orders", select(func.count()).select_from(Order).where(Order.state.in_(_OPEN))),
         (
             "calls",
-            select(func.count()).select_from(Call).where(Call.state.in_([CallState.PENDING, CallState.SUBMITTED])),
+            select(func.count()).select_from(Call).where(Call.state.in_(ON_ITS_WAY)),
         ),
         ("holds", select(func.count()).select_from(Hold).where(Hold.state == HoldState.PENDING)),
         (

@@ -22,6 +22,10 @@ class CallState(StrEnum):
     FAILED = "failed"
 
 
+ON_ITS_WAY = (CallState.PENDING, CallState.SUBMITTED)
+"""The states of a call that is neither done nor refused."""
+
+
 class Call(Base):
     """A call of the contract (onboarding, limits, deposits) that a role key signs."""
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from clearing.chain.calls.models import Call, CallState
+from clearing.chain.calls.models import ON_ITS_WAY, Call, CallState
 from clearing.chain.calls.repository import CallRepository
 from clearing.chain.calls.service import request_call
+from clearing.kit.events.changes import changed_from
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.locks import lock_until_commit
@@ -23,7 +24,6 @@ from clearing.parties.names import Names
 from clearing.pipeline.repository import TransactionRepository
 from tongdui.encoding import hex_of
 
-_ON_ITS_WAY = (CallState.PENDING, CallState.SUBMITTED)
 QUEUED_ROLE = "operator"
 """Whose calls a signer takes from the queue: others are signed where they are asked for."""
 
@@ -83,7 +83,7 @@ class PrivilegedCallService:
         return any(not _has_effect(one, call) for one in self._waiting(call))
 
     def _waiting(self, call: PrivilegedCall) -> list[Call]:
-        return [one for one in self._calls.of_subject(call.subject, call.function) if one.state in _ON_ITS_WAY]
+        return [one for one in self._calls.of_subject(call.subject, call.function) if one.state in ON_ITS_WAY]
 
     def outcome(self, call_id: int) -> Outcome:
         """What has become of a call in the queue."""
@@ -100,7 +100,7 @@ class PrivilegedCallService:
 
     def _record(self, call: PrivilegedCall, more: dict[str, Any]) -> None:
         recorder = EventRecorder(self._session)
-        data = {"before": call.before, "after": call.after, **more}
+        data = {**changed_from(call.before, call.after), **more}
         event = call.event
         if isinstance(event, NetworkRequest):
             recorder.record(event, call.subject, actor=self._actor, data=data)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from clearing.chain.calls.models import Call, CallState
+from clearing.chain.calls.models import ON_ITS_WAY, Call, CallState
 from clearing.kit.in_list import in_list
 from clearing.ordering.orders.kinds import is_movement_id
 from clearing.ordering.orders.models import Instruction, Order, OrderState
@@ -17,7 +17,6 @@ from clearing.oversight.approvals.models import Approval
 from clearing.pipeline.models import Transaction, TransactionState
 
 _OPEN_ORDER = (OrderState.ACCEPTED, OrderState.SUBMITTED)
-_OPEN_CALL = (CallState.PENDING, CallState.SUBMITTED)
 
 
 class ProgressRepository:
@@ -42,10 +41,10 @@ class ProgressRepository:
             queries.append(query.where(in_list(self._session, Instruction.id, movements), Order.state.in_(_OPEN_ORDER)))
         if approvals:
             query = select(Approval.id).join(Call, Call.subject == Approval.result)
-            queries.append(query.where(in_list(self._session, Approval.id, approvals), Call.state.in_(_OPEN_CALL)))
+            queries.append(query.where(in_list(self._session, Approval.id, approvals), Call.state.in_(ON_ITS_WAY)))
         if others:
             queries.append(
-                select(Call.subject).where(in_list(self._session, Call.subject, others), Call.state.in_(_OPEN_CALL))
+                select(Call.subject).where(in_list(self._session, Call.subject, others), Call.state.in_(ON_ITS_WAY))
             )
         return {found for query in queries for found in self._session.scalars(query)}
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from clearing.kit.clock import clock_of
 from clearing.kit.database import Database
 from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unauthenticated
+from clearing.kit.events.changes import changed_from
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
 from clearing.kit.json_values import json_values
@@ -309,7 +310,7 @@ class AccessService:
         now = self._now()
         for key in tree:
             key.revoked_at = now
-            data = json_values({"before": {"revoked_at": None}, "after": {"revoked_at": now}})
+            data = changed_from({"revoked_at": None}, {"revoked_at": now})
             if key.id != root.id:
                 data["revoked_with"] = root.id
             self._events.record("api_key.revoked", key.id, actor=actor, merchants=_owner(key), data=data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from clearing.chain.calls.models import Call, CallState
+from clearing.chain.calls.models import ON_ITS_WAY, Call
 from clearing.chain.calls.repository import CallRepository
 from clearing.chain.calls.service import request_call
 from clearing.kit.clock import clock_of
@@ -23,7 +23,6 @@ from tongdui.orders import full_signature, termination_struct_hash
 
 FUNCTION = "terminateAgreement"
 """Of the contract. Anyone may send it; the operator's key does."""
-_ON_ITS_WAY = (CallState.PENDING, CallState.SUBMITTED)
 
 
 class TerminationService:
@@ -84,7 +83,7 @@ class TerminationService:
 def pending_end(session: Session, agreement_id: str) -> int | None:
     """Unix seconds: the earliest end for which a termination is on its way to the chain; None where none is."""
     calls = CallRepository(session).of_subject(agreement_id, FUNCTION)
-    return min((_end_of(call) for call in calls if call.state in _ON_ITS_WAY), default=None)
+    return min((_end_of(call) for call in calls if call.state in ON_ITS_WAY), default=None)
 
 
 def _end_of(call: Call) -> int:

@@ -6,8 +6,8 @@ import argparse
 
 from clearing.chain.state import ContractState
 from clearing.kit.config import Settings
-from clearing.kit.identity import NetworkIdentity, instant
-from clearing.kit.json_values import moment_text
+from clearing.kit.identity import NetworkIdentity
+from clearing.kit.json_values import instant_text
 from clearing.kit.signing.keyrings import Keyrings
 from clearing.oversight.calls.call import Power, PrivilegedCall, Termination
 from clearing.parties.agreements.signatures import TypedHash, signature_of
@@ -54,8 +54,8 @@ def terminate(settings: Settings, chosen: argparse.Namespace) -> int:
                 event=Termination(agreement.id, merchant.id, asked, signature),
                 subject=agreement.id,
                 merchant=merchant.number,
-                before={"valid_until": _moment(found.valid_until)},
-                after={"valid_until": _moment(end)},
+                before={"valid_until": instant_text(found.valid_until)},
+                after={"valid_until": instant_text(end)},
                 notes=("It can only end earlier, never later again.",),
             )
 
@@ -88,7 +88,3 @@ def _compact(text: str) -> bytes:
     if len(signature) != _SIGNATURE_BYTES:
         raise CannotRun("--signature: must be 0x and 128 or 130 hexadecimal digits")
     return signature
-
-
-def _moment(seconds: int) -> str:
-    return moment_text(instant(seconds))

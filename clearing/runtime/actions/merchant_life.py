@@ -11,8 +11,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from clearing.chain.state import MERCHANT_STATUSES, ContractState
 from clearing.kit.config import Settings
-from clearing.kit.identity import instant
-from clearing.kit.json_values import moment_text
+from clearing.kit.json_values import instant_text
 from clearing.oversight.calls.call import MerchantRequest, Power, PrivilegedCall
 from clearing.runtime.actions.privileged.carrying_out import carry_out
 from clearing.runtime.actions.privileged.options import Choices
@@ -117,8 +116,8 @@ def revoke_signer(settings: Settings, chosen: argparse.Namespace) -> int:
                 event=MerchantRequest.REVOCATION,
                 subject=merchant.id,
                 merchant=merchant.number,
-                before={"signer": address.lower(), "valid_until": _moment(key.valid_until)},
-                after={"signer": address.lower(), "valid_until": _moment(end)},
+                before={"signer": address.lower(), "valid_until": instant_text(key.valid_until)},
+                after={"signer": address.lower(), "valid_until": instant_text(end)},
                 notes=(
                     "What it has signed and no batch contains is refused from then on. It cannot be lengthened again by you.",
                 ),
@@ -143,10 +142,10 @@ def change_signer(settings: Settings, chosen: argparse.Namespace) -> int:
 
 def _key_change(merchant: Subject, change: SignedChange, state: ContractState) -> PrivilegedCall:
     key = state.signer(change.key)
-    until = _moment(key.valid_until) if key.valid_until else None
+    until = instant_text(key.valid_until) if key.valid_until else None
     window = [merchant.number, to_checksum_address(change.key), change.valid_from, change.valid_until, change.nonce]
     return PrivilegedCall(
-        what=f"let the key {change.key} of {merchant.label} be valid until {_moment(change.valid_until)}",
+        what=f"let the key {change.key} of {merchant.label} be valid until {instant_text(change.valid_until)}",
         function="changeSigner",
         arguments=[window, change.signature, change.key_signature],
         power=Power.ANYONE,
@@ -154,7 +153,7 @@ def _key_change(merchant: Subject, change: SignedChange, state: ContractState) -
         subject=merchant.id,
         merchant=merchant.number,
         before={"signer": change.key.lower(), "valid_until": until},
-        after={"signer": change.key.lower(), "valid_until": _moment(change.valid_until)},
+        after={"signer": change.key.lower(), "valid_until": instant_text(change.valid_until)},
         notes=("The merchant has signed it: nobody can change it on the way.",),
     )
 
@@ -182,7 +181,7 @@ def recover_signer(settings: Settings, chosen: argparse.Namespace) -> int:
             key = state.signer(address)
             if key.valid_until and key.merchant != merchant.number:
                 raise CannotRun(f"ADDRESS: {address} is a key of merchant {key.merchant} for ever; take another key")
-            until = _moment(key.valid_until) if key.valid_until else None
+            until = instant_text(key.valid_until) if key.valid_until else None
             return PrivilegedCall(
                 what=f"give the key {address} to {merchant.label}",
                 function="recoverSigner",
@@ -192,12 +191,8 @@ def recover_signer(settings: Settings, chosen: argparse.Namespace) -> int:
                 subject=merchant.id,
                 merchant=merchant.number,
                 before={"signer": address.lower(), "valid_until": until},
-                after={"signer": address.lower(), "valid_until": _moment(_FOREVER)},
+                after={"signer": address.lower(), "valid_until": instant_text(_FOREVER)},
                 notes=("Make sure that the key is the merchant's: whoever has it signs for the merchant from now on.",),
             )
 
         return carry_out(site, plan)
-
-
-def _moment(seconds: int) -> str:
-    return moment_text(instant(seconds))

@@ -113,6 +113,14 @@ def tongdui(capsys: pytest.CaptureFixture[str]) -> Terminal:
 
 
 @pytest.fixture
+def own(site: Site, tongdui: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """The command of a merchant at a gateway without a chain."""
+    monkeypatch.setenv("TONGDUI_URL", str(site.http.base_url))
+    monkeypatch.setenv("TONGDUI_API_KEY", site.keys[site.merchant().id])
+    return tongdui
+
+
+@pytest.fixture
 def as_shop(place: Place, monkeypatch: pytest.MonkeyPatch, tongdui: Terminal) -> Terminal:
     """The command of a merchant whose orders the gateway signs."""
     monkeypatch.setenv("TONGDUI_URL", place.network.url)

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.gateway.site import Party, Site
+from tests.gateway.site import Site
 from tests.sdk.cli.conftest import Terminal
-
-
-@pytest.fixture
-def own(site: Site, tongdui: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    party: Party = site.merchant()
-    monkeypatch.setenv("TONGDUI_URL", str(site.http.base_url))
-    monkeypatch.setenv("TONGDUI_API_KEY", site.keys[party.id])
-    return tongdui
 
 
 def test_a_key_is_made_listed_and_revoked(own: Terminal) -> None:

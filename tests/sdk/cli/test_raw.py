@@ -4,18 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from tests.gateway.site import Party, Site
 from tests.sdk.cli.conftest import Terminal
-
-
-@pytest.fixture
-def own(site: Site, tongdui: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    party: Party = site.merchant()
-    monkeypatch.setenv("TONGDUI_URL", str(site.http.base_url))
-    monkeypatch.setenv("TONGDUI_API_KEY", site.keys[party.id])
-    return tongdui
 
 
 def test_a_path_is_below_the_api(own: Terminal) -> None:

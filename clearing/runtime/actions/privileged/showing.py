@@ -9,8 +9,7 @@ from eth_utils.address import to_checksum_address
 
 from clearing.chain.contract import encode_call, signature_of
 from clearing.chain.timelock import Operation, Step
-from clearing.kit.identity import instant
-from clearing.kit.json_values import moment_text
+from clearing.kit.json_values import instant_text
 from clearing.oversight.calls.call import PrivilegedCall
 from clearing.runtime.actions.privileged.site import Site
 from clearing.runtime.actions.privileged.trying import Trial
@@ -39,7 +38,7 @@ def show_trial(site: Site, trial: Trial) -> None:
 
 
 def _timelock_sentence(timelock: str, operation: Operation) -> str:
-    delay, ready = f"{operation.delay} s", moment_text(instant(operation.ready_at))
+    delay, ready = f"{operation.delay} s", instant_text(operation.ready_at)
     match operation.step:
         case Step.SCHEDULE:
             return f"Now it is scheduled in the timelock {timelock}; after {delay}, from {ready} on, the same command executes it."
@@ -80,7 +79,7 @@ def show_scheduled(
 ) -> None:
     """Says that the owner's timelock has the call, and from when on it can be executed."""
     where = f", in block {block}, transaction {tx_hash}" if tx_hash is not None else ""
-    ready = moment_text(instant(operation.ready_at))
+    ready = instant_text(operation.ready_at)
     text = f"Scheduled{where}. From {ready} on, the same command executes it; the operation is {hex_of(operation.id)}."
     more = {"transaction": tx_hash, "block": block, "operation": hex_of(operation.id), "ready_at": ready}
     _finish(site, call, "scheduled", text, **more)
@@ -119,7 +118,7 @@ def _timelock_calls(trial: Trial) -> dict[str, Any] | None:
         "to": trial.timelock,
         "operation": hex_of(operation.id),
         "next": str(operation.step),
-        "ready_at": moment_text(instant(operation.ready_at)),
+        "ready_at": instant_text(operation.ready_at),
         "delay_seconds": operation.delay,
         "schedule_data": hex_of(operation.schedule),
         "execute_data": hex_of(operation.execute),
