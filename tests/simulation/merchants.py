@@ -94,8 +94,16 @@ class Merchants:
         requests = [replace(requests[0], reference=reference), *requests[1:]]
         intent = Intent(step, merchant, key, reference, self._scheduler.now)
         self.intents.append(intent)
+        with self._world.flight():
+            self._insist(intent, requests, authorization, tries)
+        self._scheduler.say(f"merchant {merchant} wants {key}: {intent.order or intent.refusal or intent.told_to_wait}")
+        return intent
+
+    def _insist(
+        self, intent: Intent, requests: Sequence[InstructionRequest], authorization: Authorization | None, tries: int
+    ) -> None:
         for number in range(tries):
-            applicant = self._applicant(merchant, key, requests, authorization)
+            applicant = self._applicant(intent.merchant, intent.key, requests, authorization)
             try:
                 response = self._world.front.ask(applicant)
             except ClearingError as error:
@@ -115,8 +123,6 @@ class Merchants:
             else:
                 intent.refusal = body["code"]
             break
-        self._scheduler.say(f"merchant {merchant} wants {key}: {intent.order or intent.refusal or intent.told_to_wait}")
-        return intent
 
     def _applicant(
         self,
