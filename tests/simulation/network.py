@@ -153,8 +153,8 @@ class Template:
         self._founded = self.image(self._chain)
         self.moments = {}
 
-    on_commit: Callable[[str], None] = staticmethod(lambda _: None)
-    """Whoever wants to know that a process has committed."""
+    on_commit: Callable[[Any], None] = staticmethod(lambda _: None)
+    """Whoever wants to know that a session has committed."""
 
     moments: dict[tuple[int, int], Any]
     """By the seed of a long schedule and their numbers: the moments from which short ones go on. Only one schedule's are kept."""
@@ -171,14 +171,14 @@ class Template:
     def image(self, chain: Chain) -> Image:
         """The database and the chain as they are now."""
         copy = sqlite3.connect(":memory:")
-        with self._raw() as connection:
+        with self.raw() as connection:
             connection.backup(copy)
         return Image(copy, chain.copy())
 
     def restore(self, image: Image, begin: datetime, now: float) -> Chain:
         """Puts a database in place, for a schedule that began at `begin`, `now` seconds ago; returns its chain. What the processes
         remember of older databases does no harm: the versions of reference data are random."""
-        with self._raw() as connection:
+        with self.raw() as connection:
             image.database.backup(connection)
         self.clock.scheduler = Scheduler(now)
         self.lock.__init__(self.clock.scheduler)  # type: ignore[misc]
@@ -186,7 +186,7 @@ class Template:
         return image.chain.copy()
 
     @contextmanager
-    def _raw(self) -> Iterator[sqlite3.Connection]:
+    def raw(self) -> Iterator[sqlite3.Connection]:
         """A connection of the pool, without a transaction."""
         found = self._pool.connect()
         try:
@@ -200,10 +200,11 @@ class Template:
         for ending in ("commit", "rollback"):
             event.listen(database.engine, ending, lambda _: self.lock.release())
         event.listen(database.session, "after_commit", self._after_commit)
+        event.listen(database.session, "after_rollback", lambda session: session.info.pop("notified", None))
 
     def _after_commit(self, session: Any) -> None:
         if not session.get_bind().get_execution_options().get("read_only", False):
-            self.on_commit(self.clock.scheduler.name)
+            self.on_commit(session)
             self.clock.scheduler.point("after a commit")
 
     def _before_begin(self, connection: Any) -> None:

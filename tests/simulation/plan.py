@@ -134,14 +134,15 @@ def _short(seed: int, long: Plan) -> Plan:
         what = rng.choice(("order", "order", "order", "hold", "undo"))
         add(rng.uniform(0, SHORT), what, rng.choice(HONEST), rng.randint(1, 2))
     for _ in range(rng.choice((0, 1, 1, 2))):
-        _fault(rng, add, SHORT)
+        _fault(rng, add, SHORT, longest=3)
     hostile = rng.choice(list(_DEEDS)) if not steps or rng.random() < _HOSTILE_SHARE else ""
     if hostile:
         add(rng.uniform(0, SHORT), hostile, HOSTILE, rng.randint(*_DEEDS[hostile]))
     start = Start(long.seed, rng.randrange(_MOMENTS))
     ordered = tuple(sorted(steps, key=lambda step: (step.at, step.number)))
     signs = long.signs or hostile == "revoke"
-    return Plan(seed, ordered, long.begin, hostile or long.hostile, long.listens, signs, start)
+    listens = long.listens and rng.random() < 0.5
+    return Plan(seed, ordered, long.begin, hostile or long.hostile, listens, signs, start)
 
 
 def plans_with(hostile: str) -> Iterator[Plan]:
@@ -152,19 +153,19 @@ def plans_with(hostile: str) -> Iterator[Plan]:
 Add = Callable[..., None]
 
 
-def _fault(rng: random.Random, add: Add, length: float) -> None:
+def _fault(rng: random.Random, add: Add, length: float, longest: int = 8) -> None:
     at = rng.uniform(0, length)
     match rng.choice(FAULTS):
         case "die" | "cut" as what:
             add(at, what, size=rng.randint(1, 25), target=rng.choice(_DAEMONS))
         case "silent" | "slow" as what:
-            add(at, what, size=rng.randint(1, 8))
+            add(at, what, size=rng.randint(1, longest))
         case "behind":
-            add(at, "behind", size=rng.randint(1, 4))
+            add(at, "behind", size=rng.randint(1, longest // 2 + 1))
         case "reorganise":
             add(at, "reorganise", size=rng.randint(1, 5))
         case what:
-            add(at, what, size=rng.randint(1, 4))
+            add(at, what, size=rng.randint(1, longest // 2))
 
 
 # ---------------------------------------------------------------- what a hostile merchant does

@@ -11,17 +11,18 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
+from clearing.chain.calls import service as call_service
 from clearing.chain.client import ChainUnreachable
-from clearing.ledger.journal.models import Block
+from clearing.kit.wakeups.channels import Channel
 from clearing.notifications.webhooks import delivery
 from clearing.notifications.webhooks.sending import Answer, Undelivered
 from clearing.ordering.expiry.rounds import ExpiryRound
 from clearing.ordering.holds.service import HoldService
-from clearing.ordering.orders.models import OPEN_STATES, Order
-from clearing.pipeline import projector
+from clearing.ordering.orders import finalisation, service
+from clearing.pipeline import failed_calls, outbox, projection, projector
 from clearing.pipeline.privileged_calls import SIGNING_ROLES, CallSigner
 from clearing.pipeline.projector import Projector
 from clearing.pipeline.sequencer import Sequencer
@@ -43,6 +44,13 @@ _LONGEST_FLIGHT = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _ROUNDS_EVERY = 10.0
 _JOB_SECONDS = 10.0
+_AT_REST = """
+    SELECT EXISTS (SELECT 1 FROM orders WHERE state IN ('accepted', 'submitted')),
+           (SELECT hash FROM blocks ORDER BY number DESC LIMIT 1)
+"""
+_NOTIFIED = "notified"
+_NOTIFYING = (service, finalisation, projection, failed_calls, outbox, call_service)
+"""The modules that wake others. `test_everybody_who_notifies_is_heard` looks for more of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +108,10 @@ class World:
             self.mute |= before.mute
         self.in_flight = 0
         """How many clients and webhooks wait for an answer."""
-        self._listening: dict[str, Process] = {}
-        """The daemons that pause, and that something may wake."""
+        self._listening: dict[str, tuple[Process, Collection[Channel]]] = {}
+        """The daemons that pause, and what wakes them."""
         self._open_steps = len(plan.steps)
-        template.on_commit = self._wake_daemons
+        template.on_commit = self._after_commit
 
     def run(self, judge: Callable[[World], None], is_heard: Callable[[World], bool]) -> list[Violation]:
         """Runs the schedule until everything has come to rest, and has it judged; what must not have happened. It has not come to
@@ -184,11 +192,9 @@ class World:
             self.in_flight -= 1
 
     def _is_at_rest(self) -> bool:
-        with self.template.databases["oracle"].reading() as session:
-            if session.scalar(select(Order.seq).where(Order.state.in_(OPEN_STATES)).limit(1)) is not None:
-                return False
-            newest = session.scalar(select(Block.hash).order_by(Block.number.desc()).limit(1))
-        return newest == bytes_of(self.chain.head.hash) and not self.node.behind
+        with self.template.raw() as connection:
+            is_open, newest = connection.execute(_AT_REST).fetchone()
+        return not is_open and newest == bytes_of(self.chain.head.hash) and not self.node.behind
 
     # ---------------------------------------------------------------- processes
 
@@ -223,29 +229,33 @@ class World:
         daemon = kind(self.template.databases[name], client, self.template.settings, *more)
         woken, failed = False, 0.0
         while True:
-            listens = False
+            channels: Collection[Channel] = ()
             try:
                 pause = daemon.pause(worked=daemon.step(), woken=woken)
-                seconds, listens, failed = pause.seconds, bool(pause.channels), 0.0
+                seconds, channels, failed = pause.seconds, pause.channels, 0.0
             except TROUBLE as error:
                 seconds = failed = min(max(failed * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
                 self.scheduler.say(f"failed: {error}")
             except Exception as error:  # noqa: BLE001 (a bug: the daemon would go on, but the schedule has failed)
                 seconds = failed = min(max(failed * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
                 self.violate("no bug", f"{name} failed unexpectedly: {type(error).__name__}: {error}")
-            if listens:
-                self._listening[name] = self.scheduler.current
+            if channels:
+                self._listening[name] = self.scheduler.current, channels
             woken = self.scheduler.wait(seconds)
             self._listening.pop(name, None)
 
-    def _wake_daemons(self, committed: str) -> None:
-        """Somebody has committed a transaction: whoever watches the file looks."""
-        for name in ("projector",) if committed in ("sequencer", "signer") else ("sequencer", "signer"):
-            self._wake(name)
+    def _notify(self, session: Session, channel: Channel) -> None:
+        """As PostgreSQL does it: whoever listens is woken by the commit, and by nothing but its own channels."""
+        session.info.setdefault(_NOTIFIED, set()).add(channel)
+
+    def _after_commit(self, session: Session) -> None:
+        for channel in sorted(session.info.pop(_NOTIFIED, ())):
+            for name in [name for name, (_, channels) in self._listening.items() if channel in channels]:
+                self._wake(name)
 
     def _wake(self, name: str, after: float = 0.0) -> None:
-        if (process := self._listening.pop(name, None)) is not None:
-            self.scheduler.wake(process, after)
+        if (found := self._listening.pop(name, None)) is not None:
+            self.scheduler.wake(found[0], after)
 
     def _worker(self) -> None:
         """The job that delivers webhooks, again and again."""
@@ -300,7 +310,10 @@ class World:
             patch.object(delivery, "wait", partial(wait_for, self.scheduler)),
             patch.object(delivery, "Sender", lambda **_: self),
             patch.object(projector, "_FIRST_PAUSE", 2.0),
+            ExitStack() as stack,
         ):
+            for module in _NOTIFYING:
+                stack.enter_context(patch.object(module, "notify", self._notify))
             yield
 
     # ---------------------------------------------------------------- the chain
