@@ -196,6 +196,7 @@ class Template:
             found.close()
 
     def _listen(self, database: Database) -> None:
+        event.listen(database.engine, "do_connect", _remember_statements)
         event.listen(database.engine, "begin", self._before_begin, insert=True)
         for ending in ("commit", "rollback"):
             event.listen(database.engine, ending, lambda _: self.lock.release())
@@ -280,6 +281,11 @@ class Template:
         with self._network.database.reading() as session:
             rows: Sequence[Any] = session.execute(select(SignerKey.merchant_number, SignerKey.keystore)).all()
         return {number: self.keyring._keyring.private_key(keystore) for number, keystore in rows}
+
+
+def _remember_statements(_dialect: Any, _record: Any, _positional: Any, named: dict[str, Any]) -> None:
+    """One connection has the statements of all processes."""
+    named["cached_statements"] = 1_000
 
 
 @contextmanager
