@@ -45,7 +45,9 @@ def run(world: World) -> list[Violation]:
 def judge(world: World) -> None:
     """Notes everything that must not have happened."""
     with world.template.databases["oracle"].reading() as session:
-        orders: dict[str, OrderState] = dict(session.execute(select(Order.id, Order.state)).tuples().all())
+        orders: dict[str, OrderState] = {
+            order: state for order, state in session.execute(select(Order.id, Order.state))
+        }
         ends = _ends(world, session)
         _once(world, session)
         for intent in world.merchants.intents:
@@ -182,7 +184,7 @@ def _journal(world: World, session: Session) -> None:
             world.violate("journal", f"entry {row.index} of batch {row.batch} is not what its leaf says")
         leaves[row.batch].append(row.leaf)
     head = bytes(32)
-    batches = session.execute(select(Batch.number, Batch.root).order_by(Batch.number)).tuples()
+    batches = session.execute(select(Batch.number, Batch.root).order_by(Batch.number))
     for expected, (number, root) in enumerate(batches, start=1):
         if number != expected or _root(tuple(leaves[expected])) != root:
             world.violate("journal", f"batch {number} is out of order, or its root is not that of its entries")
