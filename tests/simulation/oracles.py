@@ -45,9 +45,7 @@ def run(world: World) -> list[Violation]:
 def judge(world: World) -> None:
     """Notes everything that must not have happened."""
     with world.template.databases["oracle"].reading() as session:
-        orders: dict[str, OrderState] = {
-            order: state for order, state in session.execute(select(Order.id, Order.state))
-        }
+        orders: dict[str, OrderState] = {row.id: row.state for row in session.execute(select(Order.id, Order.state))}
         ends = _ends(world, session)
         _once(world, session)
         for intent in world.merchants.intents:
