@@ -18,7 +18,7 @@ from clearing.notifications.webhooks.models import WebhookEndpoint
 from clearing.ordering.orders.models import OPEN_STATES, Instruction, Order, OrderState
 from tests.simulation.merchants import Intent
 from tests.simulation.network import Template
-from tests.simulation.plan import Plan
+from tests.simulation.plan import HONEST, Plan
 from tests.simulation.world import Violation, World
 from tests.support.activity import expected_totals, stored_totals
 from tongdui.audit.chain.layout import FUNDS, HEAD, balance_in, balance_slot, merchant_in, merchant_slot
@@ -58,6 +58,12 @@ def judge(world: World) -> None:
     if world.reverted:
         times, orders_in = max(world.reverted.values()), len(world.reverted)
         world.violate("batches fit", f"batches with {orders_in} orders ran out of gas, with some {times} times")
+        honest = {key: often for key, often in world.reverted.items() if key[0] in HONEST}
+        if honest:
+            world.violate(
+                "nobody pays for others",
+                f"{len(honest)} honest orders were in batches that ran out of gas, with some {max(honest.values())} times",
+            )
     _conservation(world)
     for url, event_id, since in untried(world):
         world.violate("webhooks are tried", f"nobody has tried {event_id} of {since:.1f} s to {url}")

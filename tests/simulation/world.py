@@ -49,8 +49,8 @@ _AT_REST = """
            (SELECT hash FROM blocks ORDER BY number DESC LIMIT 1)
 """
 _NOTIFIED = "notified"
-_NOTIFYING = (service, finalisation, projection, failed_calls, outbox, call_service)
-"""The modules that wake others. `test_everybody_who_notifies_is_heard` looks for more of them."""
+NOTIFYING = (service, finalisation, projection, failed_calls, outbox, call_service)
+"""The modules that wake others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +118,8 @@ class World:
         rest before everybody `is_heard`."""
         with self._living():
             self.pass_moments()
-            begin = self.scheduler.now
-            last = begin + END
-            at = max(begin, *(step.at for step in self.plan.steps), 0.0)
+            at = self.scheduler.now
+            last = at + END
             while at < last:
                 at += 1.0
                 self.scheduler.run(at)
@@ -312,7 +311,7 @@ class World:
             patch.object(projector, "_FIRST_PAUSE", 2.0),
             ExitStack() as stack,
         ):
-            for module in _NOTIFYING:
+            for module in NOTIFYING:
                 stack.enter_context(patch.object(module, "notify", self._notify))
             yield
 
