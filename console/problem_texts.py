@@ -103,7 +103,7 @@ SENTENCES = {
     "over_daily_cap": lazy("The agreement's cap of the day is used up."),
     "over_hold": lazy("The hold is for fewer points."),
     "over_instruction_cap": lazy("Too many points at once."),
-    "over_issuance_cap": lazy("The program's cap of the day is used up."),
+    "over_issuance_cap": lazy("The program's issuance cap is used up for today."),
     "over_member_code": lazy("The member agreed to fewer points."),
     "over_reversal": lazy("Less is left to undo."),
     "own_seat": lazy("Nobody changes its own seat."),

@@ -36,12 +36,14 @@ def _serve(workers: int | None) -> int:
     from clearing.runtime.preflight.gateway_workers import check_gateway_workers
     from clearing.runtime.preflight.keys import check_secrets
     from clearing.runtime.preflight.process import check_process
+    from clearing.runtime.preflight.sealed import check_sealed
     from gateway.server import run
 
     check_gateway_workers(configured)
     check_process(configured)
-    check_secrets(configured, "gateway")
     check_gateway_address(configured)
+    check_secrets(configured, "gateway")
+    check_sealed(configured, "gateway")
     return run(configured)
 
 

@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 
 import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
+from clearing.kit import logs
 from clearing.kit.clock import MovableClock
 from clearing.kit.database import Database
 from clearing.kit.signing import keyring
@@ -30,6 +31,14 @@ keyring._SCRYPT_N = 2**4
 _numbers = itertools.count()
 _DAY = 86_400
 _UTC_OFFSET = 28_800
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs() -> Iterator[None]:
+    """Keeps a command that a test runs here from giving all loggers that test's own stream, which is closed when the test ends."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logs, "configure", lambda: None)
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -454,7 +454,7 @@ GROUPS: dict[str, tuple[ProblemKind, ...]] = {
         ProblemKind(
             "over_issuance_cap",
             (422,),
-            "The program's cap of the day is used up",
+            "The program's issuance cap is used up for today",
             "The points do not fit into what is left of the program's `issuance_cap` for today.",
             "Wait for the next day of the network, or ask the operator for a higher cap, which counts from the day after the next.",
         ),

@@ -45,7 +45,8 @@ class Told:
 
 def told_of(visit: Visit, approval: Approval, names: Mapping[str, str]) -> Sequence[Told]:
     """What was asked for, field by field; then what was before, and what would be after."""
-    values = Values(names, visit.path_of, lambda subject: f"/audit?subject={subject}")
+    log = visit.path_of("audit")
+    values = Values(names, visit.path_of, (lambda subject: f"{log}?subject={subject}") if log else None)
     changed = dict.fromkeys([*approval.before, *approval.after])
     asked = [
         Told(field_name(name.removesuffix(_UNIT)), None, values.shown(name, value))

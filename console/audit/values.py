@@ -42,8 +42,8 @@ class Values:
     names: Mapping[str, str]
     """Merchants' names, by id."""
     path_of: Callable[[str], str | None]
-    filtered: Callable[[str], str]
-    """The address of the audit log about one id."""
+    filtered: Callable[[str], str] | None
+    """The address of the audit log about one id; None for somebody who does not see it."""
 
     def shown(self, field: str, value: object) -> Markup | None:
         """A value of a field; None if there is nothing."""
@@ -82,10 +82,11 @@ class Values:
         """What an id stands for, with its page; or what else was done to it, if it has none."""
         name = _PAGES.get(id.partition("_")[0])
         page = self.path_of(name) if name else None
-        href = f"{page}/{id}" if page else self.filtered(id)
-        return Markup('<a class="text-decoration-underline" href="{}" title="{}">{}</a>').format(
-            href, id, self.names.get(id, short(id))
-        )
+        href = f"{page}/{id}" if page else self.filtered(id) if self.filtered else None
+        text = self.names.get(id, short(id))
+        if href is None:
+            return Markup('<span title="{}">{}</span>').format(id, text)
+        return Markup('<a class="text-decoration-underline" href="{}" title="{}">{}</a>').format(href, id, text)
 
 
 def _moment(value: str) -> Markup:

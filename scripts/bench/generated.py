@@ -213,9 +213,10 @@ _PARTNERS: Statements = (
     ),
     (
         f"""
-        INSERT INTO programs (number, id, merchant_number, code, name, status, created_at)
+        INSERT INTO programs (number, id, merchant_number, code, name, status, issuance_cap, next_issuance_cap, uncapped_points,
+            created_at)
         SELECT n, made_id('prg', n), CASE WHEN n = {SMALL_PROGRAM} THEN {GIANT} ELSE n END, 'P' || n, 'Program ' || n, 'active',
-            {_BORN}
+            0, 0, 0, {_BORN}
         FROM NUMBERS
         """,
         f"1..{SMALL_PROGRAM}",
@@ -577,6 +578,21 @@ _AROUND: Statements = (
         FROM NUMBERS
         """,
         "0..{days} * 40 - 1",
+    ),
+    (
+        """
+        INSERT INTO approvals (id, kind, state, merchant_number, claim, change, before, after, reason, maker, maker_role,
+            maker_identity, created_at, expires_at, decided_by, decided_at, decision_reason, result)
+        SELECT made_id('apr', n), CASE WHEN n % 10 = 1 THEN 'withdrawal' ELSE 'deposit' END,
+            CASE WHEN n <= 60 OR n % 20 = 2 THEN 'requested' WHEN n % 20 = 3 THEN 'expired' ELSE 'approved' END, 1 + n % 40,
+            'claim-' || n,
+            made_json('{"merchant":"' || made_id('mer', 1 + n % 40) || '","micros":5,"bank_reference":"b-' || n || '"}'),
+            made_json('{}'), made_json('{}'), 'generated', made_id('key', 1), 'treasury',
+            made_id('key', 1), made_moment(:start: + n / 40 * 86400), made_moment(4102444800), NULL, NULL, '',
+            CASE WHEN n <= 60 OR n % 20 IN (2, 3) THEN NULL ELSE made_id('dep', n) END
+        FROM NUMBERS
+        """,
+        "1..{days} * 40 - 1",
     ),
     (
         f"""

@@ -188,7 +188,7 @@ def _values(database: Database, size: Size) -> dict[str, Sequence[str]]:
         # Filters
         "kind": ["exchange", "reverse"],
         "agreements kind": ["exchange", "acceptance"],
-        "approvals kind": ["deposit", "api_key"],
+        "approvals kind": ["deposit", "withdrawal"],
         "approvals state": ["approved", "requested", "expired"],
         "direction": ["out", "in"],
         "counterparty": [identifier("mer", PARTNER), identifier("mer", GIANT), identifier("mer", NOBODY)],

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from ._errors import IdempotencyKeyReusedError as IdempotencyKeyReusedError
     from ._errors import InsufficientLiquidityError as InsufficientLiquidityError
     from ._errors import InsufficientPointsError as InsufficientPointsError
+    from ._errors import IssuanceCapError as IssuanceCapError
     from ._errors import MemberCodeError as MemberCodeError
     from ._errors import NonceUsedError as NonceUsedError
     from ._errors import NotFoundError as NotFoundError
@@ -209,6 +210,7 @@ _NAMES = {
         "IdempotencyKeyReusedError",
         "InsufficientLiquidityError",
         "InsufficientPointsError",
+        "IssuanceCapError",
         "MemberCodeError",
         "NonceUsedError",
         "NotFoundError",

@@ -33,6 +33,7 @@ class TongduiError(Exception):
     │   │   ├── IdempotencyKeyReusedError     same key, different body
     │   │   ├── InsufficientPointsError       the member has too few points
     │   │   ├── InsufficientLiquidityError    the paying merchant's position and credit limit do not cover it
+    │   │   ├── IssuanceCapError              the program may not issue so many points today
     │   │   ├── AgreementError                not live, wrong one, over a cap, below the minimum, opens a cycle
     │   │   ├── MemberCodeError               the member's code is not live, or does not allow this
     │   │   ├── QuoteExpiredError             the quote has expired
@@ -181,6 +182,10 @@ class InsufficientLiquidityError(UnprocessableError):
     """The paying merchant's position plus credit limit does not cover the settlement and the fee."""
 
 
+class IssuanceCapError(UnprocessableError):
+    """The points do not fit into what is left of the program's issuance cap for today."""
+
+
 class AgreementError(UnprocessableError):
     """The agreement does not allow the movement: not live, wrong one, over a cap or below the minimum.
 
@@ -274,6 +279,7 @@ _BY_CODE: dict[str, type[APIError]] = {
     "idempotency_key_reused": IdempotencyKeyReusedError,
     "insufficient_points": InsufficientPointsError,
     "insufficient_liquidity": InsufficientLiquidityError,
+    "over_issuance_cap": IssuanceCapError,
     "quote_expired": QuoteExpiredError,
     **dict.fromkeys(
         (

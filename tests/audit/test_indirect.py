@@ -122,7 +122,7 @@ def _send(world: World, by: str, to: str | None, data: bytes = b"") -> None:
 
 
 def _transaction(by: str, to: str | None, data: bytes) -> dict[str, str]:
-    transaction = {"from": by, "data": hex_of(data), "gas": hex(GAS // 4), "gasPrice": "0x0"}
+    transaction = {"from": by, "data": hex_of(data), "gas": hex(GAS // 2), "gasPrice": "0x0"}
     return transaction if to is None else {**transaction, "to": to}
 
 

@@ -37,6 +37,7 @@ LISTS = {
     "settlement/statements.html": ("/settlement/statements", "operator"),
     "webhooks/one.html": ("/webhooks/{endpoint}", ADMIN),
     "audit/log.html": ("/audit", "operator"),
+    "approvals/list.html": ("/approvals", "operator"),
 }
 
 # -------------------------------------------------------------------- filters

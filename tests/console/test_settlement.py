@@ -210,7 +210,7 @@ def test_money_is_booked_by_hand_after_a_second_look(site: Site, someone: Callab
     page.locator("form[data-settles=yes]").wait_for()
     page.get_by_role("button", name="提交申请").click()
     page.get_by_text("申请已提交，须由另一个人批准。").wait_for()
-    expect(page.get_by_text("须由运营方或资金方的另一个人决定。")).to_be_visible()
+    expect(page.get_by_text("须由运营方或资金管理方的另一个人决定。")).to_be_visible()
     treasurer.check("approvals-mine")
     assert "ICBC-HAND" not in references(site)
     operator = someone("operator")

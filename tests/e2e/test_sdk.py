@@ -127,6 +127,7 @@ def test_the_network_is_healthy(participants: Participants) -> None:
         "chain",
         "sequencer",
         "projector",
+        "signer",
         "reconciliation",
     }
 

@@ -228,7 +228,7 @@ def run_in(directory: Path, command: str, environment: dict[str, str]) -> str:
 def test_it_says_what_is_ready_and_what_to_do_next(network: UpNetwork) -> None:
     ready = [line.split() for line in network.log.splitlines() if line.startswith("  ready")]
     assert [words[3] for words in ready[:3]] == ["chain", "contract", "database"]
-    assert {words[3] for words in ready[3:]} == {"gateway", "projector", "sequencer"}
+    assert {words[3] for words in ready[3:]} == {"gateway", "projector", "sequencer", "signer"}
     seconds = [float(words[1]) for words in ready]
     assert seconds == sorted(seconds)
     assert 'clearing merchant add "My station"' in network.log

@@ -7,15 +7,17 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
+from clearing.chain.calls.models import Call
 from clearing.chain.contract import ContractEvent
 from clearing.kit.database import Database
+from clearing.ordering.orders.models import Order
 from clearing.parties.merchants.models import Merchant, MerchantStatus, SignerKey
 from clearing.parties.programs.models import Program, ProgramStatus
 from clearing.pipeline.registry_events import apply_event
 from tests.gateway.own_key import OwnKey
-from tests.gateway.site import Party, Site, agree
+from tests.gateway.site import Party, Site, agree, terms
 
 Revoke = Callable[[Site, Site, str], None]
 
@@ -193,6 +195,61 @@ def test_the_very_next_order_meets_what_the_chain_has_changed(fresh_site: Site, 
     ends_at = fresh_site.clock.unix()
     projector.apply("AgreementEnds", agreement=agreement["number"], validUntil=ends_at, by=0)
     refused("/v1/exchanges", exchange, "unknown_agreement", 404)
+
+
+def test_a_closed_merchant_signs_nothing(fresh_site: Site, projector: _Projector) -> None:
+    """With a managed key or its own, from the very next request on. The contract would refuse it as well."""
+    fuel, cine = fresh_site.merchant(program="FUEL"), fresh_site.merchant(program="CINE")
+    own = OwnKey(fresh_site)
+    agreement = agree(fuel, cine)
+    proposal = cine.post("/v1/agreements", terms(cine, fuel))
+    signature = f"/v1/agreements/{proposal['id']}/signatures"
+    member = fuel.member()
+    fresh_site.give(member, "FUEL", 1_000)
+    exchange = {"source_program": "FUEL", "target_program": "CINE", "member": member, "points": 10}
+    issuance = fuel.post("/v1/issuances", _issue(member))
+    nonce = own.nonce()
+    projector.change(Merchant, fuel.number, status=MerchantStatus.CLOSED)
+    projector.change(Merchant, own.party.number, status=MerchantStatus.CLOSED)
+
+    for path, body in (
+        ("/v1/issuances", _issue(member)),
+        ("/v1/redemptions", _issue(member)),
+        ("/v1/exchanges", exchange),
+        ("/v1/reversals", {"movement": issuance["id"]}),
+        ("/v1/holds", {"program": "FUEL", "member": member, "points": 1, "expires_in": 60}),
+        ("/v1/agreements", terms(fuel, cine, max_points=9)),
+        (signature, {}),
+        (f"/v1/agreements/{agreement['id']}/termination", {}),
+    ):
+        problem = fuel.refused(path, body, "merchant_closed", 403)
+        assert problem["detail"] == f"merchant {fuel.id} is closed", path
+    own.party.refused("/v1/issuances", own.body(nonce), "merchant_closed", 403)
+    with projector.database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Order)) == 1, "only the issuance before"
+        assert session.scalars(select(Call).where(Call.function == "terminateAgreement")).all() == []
+
+    cine.post(f"/v1/agreements/{agreement['id']}/termination", {})
+
+
+def test_nobody_does_new_business_with_a_closed_merchant(fresh_site: Site, projector: _Projector) -> None:
+    fuel, cine = fresh_site.merchant(program="FUEL"), fresh_site.merchant(program="CINE")
+    agree(fuel, cine)
+    proposal = cine.post("/v1/agreements", terms(cine, fuel))
+    member = fuel.member()
+    fresh_site.give(member, "FUEL", 1_000)
+    exchange = {"source_program": "FUEL", "target_program": "CINE", "member": member, "points": 10}
+    projector.change(Merchant, cine.number, status=MerchantStatus.CLOSED)
+
+    problem = fuel.refused("/v1/exchanges", exchange, "counterparty_inactive")
+    assert problem["detail"] == f"{cine.id}, the other merchant of the agreement, is closed"
+    for path, body in (
+        ("/v1/agreements", terms(fuel, cine, max_points=9)),
+        (f"/v1/agreements/{proposal['id']}/signatures", {}),
+    ):
+        problem = fuel.refused(path, body, "merchant_closed", 403)
+        assert problem["detail"] == f"merchant {cine.id} is closed", path
+    fuel.post("/v1/issuances", _issue(member))
 
 
 def test_the_very_next_order_meets_a_key_that_ended(fresh_site: Site, projector: _Projector) -> None:

@@ -21,7 +21,7 @@ from clearing.parties.members.models import Member
 from gateway.http import rate_limits
 from gateway.http.rate_limits import Kind, RateLimits
 from scripts.dev.services import redis
-from tests.gateway.site import Party, Site
+from tests.gateway.site import Site
 
 MINUTE = 60
 
@@ -118,7 +118,7 @@ def test_a_limited_write_has_its_one_effect_later(limited: Callable[..., Site], 
     site = limited(rate_limit_writes=2)
     with site.database.session() as session:
         before = session.scalar(select(func.count()).select_from(Member))
-    party = Party(site, site.post("/v1/merchants", {"name": "Writer", "managed_key": True}), None)
+    party = site.merchant("Writer")
     site.keys[party.id] = party.key("members")
     body = {"external_id": "c-1"}
 

@@ -53,7 +53,7 @@ def sparse_issues(harness: Harness, member: str) -> list[str]:
     signed = []
     for nonce in range(first, first + 256 * SPARSE, 256):
         order = wire.Order(1, nonce, deadline, (wire.Instruction(Kind.ISSUE, address, 1, 1),))
-        signed.append(Authorization(nonce, deadline, harness.sign(1, order.digest(harness.network.domain))))
+        signed.append(Authorization(nonce, deadline, harness.sign(1, order.struct_hash())))
     request = IssueRequest(member=member, points=1, program="FUEL")
     with harness.database.session.begin() as session:
         service = OrderService(session, network=harness.network, keyring=harness.keyring, settings=harness.settings)

@@ -15,7 +15,7 @@ from clearing.ordering.orders.limits import NOTHING_KNOWN, GasMeter, Load, Savin
 from scripts.bench.bare_chain import BareChain, member, reference
 from scripts.dev.services import anvil
 from tongdui.audit.chain import layout
-from tongdui.encoding import bytes_of, word
+from tongdui.encoding import bytes_of, hex_of, text_word, word
 from tongdui.orders import Instruction, Kind, SignedOrder, execute_calldata, touches_of
 from tongdui.receipts import Entry, Evidence, merkle_proofs
 
@@ -32,6 +32,7 @@ class Chain:
 
     def __init__(self, rpc_url: str) -> None:
         self.bare = BareChain(rpc_url, PROGRAMS)
+        self.programs = PROGRAMS
         changes = {"kind": 2, "lifetime_days": 0, "target_program": 0, "rate_num": 1, "rate_den": 1}
         self.acceptances = [self.bare.agree(1, target, **changes) for target in range(2, PROGRAMS + 1)]
         self.members = [newcomer() for _ in range(72)]
@@ -58,6 +59,14 @@ class Chain:
             self.evidence[leaf] = Evidence(entry, proof)
         self.leaves = leaves
         return len(leaves)
+
+    def program_under_cap(self, points: int) -> int:
+        """A further program of the first merchant, which issues at most so many points in a day."""
+        self.programs += 1
+        name = hex_of(text_word(f"P{self.programs}"))
+        self.bare.do("registerProgram", self.programs, 1, name, name)
+        self.bare.do("setIssuanceCap", self.programs, points)
+        return self.programs
 
     def exchange(self, number: int, source: int, target: int, points: int = 10) -> Instruction:
         """An exchange of the n-th member's points."""
@@ -102,6 +111,16 @@ def test_issues_to_members_without_points(chain: Chain) -> None:
 def test_issues_to_members_with_points(chain: Chain) -> None:
     order = chain.bare.order(1, [issue(one) for one in chain.members])
     assert chain.execute([order], Savings(full=len(chain.members))) == len(chain.members)
+
+
+@pytest.mark.parametrize("points", [1, 2**41], ids=["within it", "over it"])
+def test_issues_of_programs_with_a_cap(chain: Chain, points: int) -> None:
+    """Each cap has a word of its own, so the dearest issues are those of many programs. Any issue may be of such a program."""
+    programs = [chain.program_under_cap(2**40) for _ in range(MANY)]
+    order = chain.bare.order(1, [issue(newcomer(), one, points) for one in programs])
+    assert chain.execute([order]) == (MANY if points == 1 else 0)
+    rest = chain.bare.order(1, [issue(newcomer(), programs[0]) for _ in range(MANY)])
+    assert chain.execute([rest]) == MANY
 
 
 @pytest.mark.parametrize("kind", [Kind.REDEEM, Kind.EXPIRE])

@@ -308,7 +308,7 @@ def test_role_keys_that_are_missing_or_do_not_open(shell: Shell) -> None:
     shell.migrated()
     shell.set(CONTRACT=CONTRACT, RPC_URL=NOBODY)
     assert shell.refused("clearing", "sequencer") == (
-        "TONGDUI_SEQUENCER_PASSWORD: is not set; it encrypts the sequencer's key: give a long random secret, or the file that "
+        "TONGDUI_SEQUENCER_PASSWORD: is not set; give a long random secret, or the file that "
         "holds it with TONGDUI_SEQUENCER_PASSWORD_FILE"
     )
     shell.set(SEQUENCER_PASSWORD="wrong")

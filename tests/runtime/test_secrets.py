@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+from structlog.testing import CapturingLogger
 
 from clearing.kit.config import Settings
 from clearing.kit.signing.keyrings import Keyrings
 from clearing.kit.signing.passwords import Purpose, variable_of
 from clearing.kit.signing.role_keys import ROLES, RoleKeys
+from clearing.runtime.preflight import keys
 from clearing.runtime.preflight.keys import NEEDS, check_secrets
 from clearing.runtime.preflight.refusal import CannotRun
 from tests.support.secrets import keyrings, passwords, role_keys
@@ -71,11 +73,13 @@ def test_a_process_without_one_of_its_secrets_does_not_start(directory: Path, pr
 
 
 def test_a_process_is_told_of_a_secret_that_it_has_for_nothing(
-    directory: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    written = CapturingLogger()
+    monkeypatch.setattr(keys, "log", written)
     everything = Settings.model_validate({"keystore_dir": directory, **passwords()})
     check_secrets(everything, "sequencer")
-    said = caplog.text + capsys.readouterr().out
+    said = str(written.calls)
     assert set(re.findall(r"TONGDUI_\w+", said)) == {variable_of(name) for name in (*ROLES, *Purpose)} - {
         variable_of("sequencer")
     }

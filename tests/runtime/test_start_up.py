@@ -12,7 +12,8 @@ import pytest
 
 COMMANDS = [
     "up", "merchant", "agreement", "contract", "program", "role", "owner",
-    "staff", "sequencer", "signer", "projector", "migrate", "deploy", "keys", "worker", "rounds", "beat", "reconcile",
+    "staff", "sequencer", "signer", "projector", "migrate", "deploy", "keys", "keystore", "worker", "rounds", "beat",
+    "reconcile",
     "rebuild", "queue",
     "pause", "resume", "cancel", "quarantine", "freeze", "snapshot", "succeed",
 ]  # fmt: skip

@@ -140,6 +140,7 @@ def test_a_key_that_no_header_can_carry_is_refused_at_once(key: str) -> None:
         (422, "validation_failed", tongdui.ValidationError),
         (422, "insufficient_points", tongdui.InsufficientPointsError),
         (422, "insufficient_liquidity", tongdui.InsufficientLiquidityError),
+        (422, "over_issuance_cap", tongdui.IssuanceCapError),
         (422, "over_daily_cap", tongdui.AgreementError),
         (422, "quote_expired", tongdui.QuoteExpiredError),
         (422, "wrong_signer", tongdui.AuthorizationError),

@@ -49,7 +49,7 @@ class Chaos:
                 self._server.start()
                 self.injected["database killed"] += 1
             elif what == "freeze":
-                self._freeze(self._rng.choice(["sequencer", "projector", "gateway"]))
+                self._freeze(self._rng.choice(["sequencer", "signer", "projector", "gateway"]))
             else:
                 self._kill(what)
 

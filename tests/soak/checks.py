@@ -83,7 +83,7 @@ def verify(network: EmbeddedNetwork, server: Postgres, wishes: list[Wish], deliv
     service.prepare()
     ours, theirs = service.compare(database)
     findings.check("rebuilt from the chain: bit for bit the same", ours.overall[:16], ours == theirs)
-    environment = {**network._environment(), "PYTHONPATH": f"{_ROOT}:{_ROOT / 'sdk'}"}
+    environment = {**network._environment("projector"), "PYTHONPATH": f"{_ROOT}:{_ROOT / 'sdk'}"}
     code = subprocess.run(
         [sys.executable, "-m", "clearing", "reconcile"], env=environment, capture_output=True, check=False
     ).returncode

@@ -250,9 +250,10 @@ class Shop(Trader):
 
 @dataclass(slots=True)
 class Bank(Trader):
-    """The treasury's program: money in and out."""
+    """The treasury's program asks for money in and out; the operator approves it."""
 
     merchants: tuple[str, ...] = ()
+    operator_key: str = ""
 
     def next(self, client: Client, twin: Client) -> None:
         """Makes one more wish, less often than a till does."""
@@ -262,7 +263,11 @@ class Bank(Trader):
 
         def send(client: Client) -> Identified:
             resource = client.deposits if kind == "deposit" else client.withdrawals
-            return resource.create(merchant=merchant, micros=micros, bank_reference=key, idempotency_key=key)
+            asked = resource.create(
+                merchant=merchant, micros=micros, bank_reference=key, reason="soak", idempotency_key=key
+            )
+            with Client(self.url, self.operator_key, timeout=10.0, max_retries=1) as operator:
+                return operator.approvals.approve(asked, idempotency_key=f"{key}:approved")
 
         self.ask(client, twin, Wish(kind, key), send)
         time.sleep(self.rng.random())
@@ -325,8 +330,15 @@ def onboard(network: EmbeddedNetwork, rng: random.Random, threads: int, hook: st
         for shop in shops
         for number in range(threads)
     ]
-    bank_key = network.api_keys["treasury"]
-    bank = Bank("bank", network.url, bank_key, None, chance(rng.getrandbits(64)), merchants=tuple(ids))
+    bank = Bank(
+        "bank",
+        network.url,
+        network.api_keys["treasury"],
+        None,
+        chance(rng.getrandbits(64)),
+        merchants=tuple(ids),
+        operator_key=network.api_keys["operator"],
+    )
     return [*programs, bank]
 
 

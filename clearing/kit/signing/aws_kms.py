@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from clearing.kit.config import Settings
-from clearing.kit.signing.remote_signer import RemoteSigner, Rest
+from clearing.kit.signing.remote_signer import RemoteSigner, Rest, address_of_public_key
 from clearing.kit.signing.signer import SignerUnavailable
-from tongdui.encoding import hex_of, keccak256, word
+from tongdui.encoding import keccak256, word
 
 _WHERE = "AWS KMS"
 
@@ -43,7 +43,7 @@ class AwsKms:
         if not isinstance(public_key, EllipticCurvePublicKey) or not isinstance(public_key.curve, SECP256K1):
             raise SignerUnavailable(f"{_WHERE}: {key} is no key of the curve secp256k1 (ECC_SECG_P256K1)")
         numbers = public_key.public_numbers()
-        address = hex_of(keccak256(word(numbers.x) + word(numbers.y))[12:])
+        address = address_of_public_key(word(numbers.x) + word(numbers.y))
         return RemoteSigner(address, _WHERE, lambda preimage: self._sign(key, preimage))
 
     def _sign(self, key: str, preimage: bytes) -> tuple[int, int]:

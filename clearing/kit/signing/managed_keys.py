@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clearing.kit.errors import Unavailable
 from clearing.kit.signing.keyring import Keyring
 from clearing.kit.signing.remote import RemoteSigners, is_reference
 from clearing.kit.signing.signer import LocalSigner, Signer, SignerUnavailable
@@ -38,14 +39,20 @@ class ManagedKeys:
             preimage: What to hash and sign.
 
         Raises:
-            SignerUnavailable: Whoever keeps it does not sign, or has another key there.
+            Unavailable: Whoever keeps it does not sign, or has another key there.
         """
+        try:
+            return self._signer(address, kept).sign(preimage)
+        except SignerUnavailable as error:
+            raise Unavailable(str(error), code="signer_unavailable") from error
+
+    def _signer(self, address: str, kept: str) -> Signer:
         signer = self._signers.get(kept)
         if signer is None:
             signer = self._signers[kept] = self._found(kept)
         if signer.address != address:
             raise SignerUnavailable(f"{kept} is the key of {signer.address}, not of {address}; name the right one")
-        return signer.sign(preimage)
+        return signer
 
     def _found(self, kept: str) -> Signer:
         if self._remote is not None and is_reference(kept):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from clearing.kit.signing.signer import SignerUnavailable
-from tongdui.encoding import keccak256, word
+from tongdui.encoding import hex_of, keccak256, word
 from tongdui.orders import recover_signer
 
 _CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -53,6 +53,11 @@ class Rest:
         """It does not answer: the failure to raise."""
         self._until = monotonic() + _REST_SECONDS
         return SignerUnavailable(f"{self._where} does not answer: {why}")
+
+
+def address_of_public_key(coordinates: bytes) -> str:
+    """The address, lower-case, of a public key: its x and y (64 bytes)."""
+    return hex_of(keccak256(coordinates)[12:])
 
 
 def _signer_of(digest: bytes, compact: bytes) -> str | None:

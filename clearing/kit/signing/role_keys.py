@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from clearing.kit.config import Settings
@@ -66,10 +67,18 @@ class RoleKeys:
 
 
 def write_key_file(path: Path, keystore: str) -> None:
-    """Writes a key file as a whole; only its owner may read it."""
+    """Writes a key file as a whole, even if the machine loses its power; only its owner may read it."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
     draft.touch(mode=0o600)
-    draft.write_text(keystore)
+    with draft.open("w") as file:
+        file.write(keystore)
+        file.flush()
+        os.fsync(file.fileno())
     draft.rename(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -13,11 +13,13 @@ from typing import Any
 import httpx
 
 from clearing.kit.config import Settings, variable
-from clearing.kit.signing.remote_signer import RemoteSigner, Rest
+from clearing.kit.signing.remote_signer import RemoteSigner, Rest, address_of_public_key
 from clearing.kit.signing.signer import SignerUnavailable
-from tongdui.encoding import bytes_of, hex_of, keccak256
+from tongdui.encoding import bytes_of, hex_of
 
 _SIGNATURE_BYTES = 65
+_PREFIXED_BYTES = 65
+"""Of a public key with the byte that says it is uncompressed."""
 _UNCOMPRESSED = b"\x04"
 
 
@@ -78,7 +80,7 @@ class Web3Signer:
 
 def _address_of(public_key: str) -> str:
     raw = bytes_of(public_key)
-    return hex_of(keccak256(raw.removeprefix(_UNCOMPRESSED) if len(raw) == _SIGNATURE_BYTES else raw)[12:])
+    return address_of_public_key(raw.removeprefix(_UNCOMPRESSED) if len(raw) == _PREFIXED_BYTES else raw)
 
 
 def _trust(settings: Settings) -> ssl.SSLContext:

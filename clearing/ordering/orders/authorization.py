@@ -9,10 +9,9 @@ from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
-from clearing.kit.errors import Conflict, InvalidRequest, Refused, Unavailable
+from clearing.kit.errors import Conflict, InvalidRequest, Refused
 from clearing.kit.identity import NetworkIdentity
 from clearing.kit.signing.managed_keys import ManagedKeys
-from clearing.kit.signing.signer import SignerUnavailable
 from clearing.ordering.orders.dry_run import dry_run_of
 from clearing.ordering.orders.models import OrderKey
 from clearing.ordering.orders.repository import OrderRepository
@@ -145,10 +144,7 @@ class AuthorizationService:
                 return _NO_SIGNATURE
             assert key is not None, "`_managed` found one in this transaction"
             assert key.keystore is not None, "a managed key has a keystore"
-            try:
-                return self._keyring.sign(key.address, key.keystore, self._network.domain.preimage(struct_hash))
-            except SignerUnavailable as error:
-                raise Unavailable(str(error), code="signer_unavailable") from error
+            return self._keyring.sign(key.address, key.keystore, self._network.domain.preimage(struct_hash))
         try:
             signer = wire.recover_signer(digest, given.signature)
         except ValueError as error:

@@ -43,15 +43,22 @@ _INSTRUCTION_GAS: dict[int, int] = {
 """With its bytes, a link, its entry, and its members' pages: those that get points are empty, and others than those that give some.
 Of a reversal: with a proof of sixteen hashes, under an agreement and of a program of its own; only its original says which."""
 _TOUCH_GAS: dict[int, int] = {
+    Kind.ISSUE: 2 * _WORD,
     Kind.EXCHANGE: _AGREEMENT_GAS,
     Kind.SPEND: _AGREEMENT_GAS,
     Kind.EXPIRE: _WORD + _NEW_WORD,
     Kind.REVERSE: 0,
 }
-"""What the first instruction of a kind reads of its program or agreement, and the next ones do not; by default a side."""
-_TOUCH_COPIES: dict[int, int] = {Kind.EXCHANGE: _AGREEMENT_COPIES, Kind.SPEND: _AGREEMENT_COPIES, Kind.REVERSE: 0}
+"""What the first instruction of a kind reads of its program or agreement, and the next ones do not; by default a side. Of an issue:
+with the program's cap, which the operator may set at any time."""
+_TOUCH_COPIES: dict[int, int] = {
+    Kind.ISSUE: 2,
+    Kind.EXCHANGE: _AGREEMENT_COPIES,
+    Kind.SPEND: _AGREEMENT_COPIES,
+    Kind.REVERSE: 0,
+}
 """How many copies that makes; by default one."""
-_LOOKUPS: dict[int, int] = {Kind.REVERSE: 8}
+_LOOKUPS: dict[int, int] = {Kind.ISSUE: 2, Kind.REVERSE: 8}
 """Copies that an instruction looks for; by default one."""
 _ORDER_LOOKUPS = 2
 _STEP = 52

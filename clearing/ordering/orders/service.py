@@ -22,7 +22,6 @@ from clearing.kit.errors import (
     ClearingError,
     Conflict,
     FieldError,
-    Forbidden,
     InvalidRequest,
     Pointer,
     RateLimited,
@@ -47,6 +46,7 @@ from clearing.ordering.orders.reservation import ReservationService
 from clearing.ordering.orders.resolution import Draft, Held, Lookups, Resolver
 from clearing.parties.members.repository import MemberRepository
 from clearing.parties.merchants.models import Merchant, MerchantStatus
+from clearing.parties.merchants.service import require_open
 from tongdui import orders as wire
 
 _RETRY = 2
@@ -307,11 +307,11 @@ def _captured(case: _Case) -> CapturedHold | None:
 
 
 def _refuse_inactive(merchant: Merchant) -> None:
+    """Refuses a merchant that signs nothing yet, or nothing any more. What a suspended one may do its kind says."""
     if merchant.status is MerchantStatus.PENDING:
         # It may have been active a moment ago, before its block fell out of the chain: nothing here is final.
         raise Unavailable(f"merchant {merchant.id} is not on the chain yet", code="merchant_pending")
-    if merchant.status not in (MerchantStatus.ACTIVE, MerchantStatus.SUSPENDED):
-        raise Forbidden(f"merchant {merchant.id} is {merchant.status}", code="merchant_suspended")
+    require_open(merchant)
 
 
 def _refuse_duplicates(case: _Case, known: Collection[ReferenceKey]) -> None:

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
-from clearing.kit.errors import ClearingError, Refused, Unavailable
+from clearing.kit.errors import ClearingError, Refused
 from clearing.kit.signing.managed_keys import ManagedKeys
-from clearing.kit.signing.signer import SignerUnavailable
 from clearing.parties.merchants.directory import merchants_in
+from clearing.parties.merchants.service import merchant_by_number, require_open
 from tongdui.orders import Domain, recover_signer
 
 _HALF_CURVE_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
@@ -36,17 +36,18 @@ class TypedHash(NamedTuple):
 def signature_of(
     session: Session, keyring: ManagedKeys, merchant_number: int, typed: TypedHash, given: bytes | None
 ) -> bytes | None:
-    """The given signature if it counts; without one, a signature by the merchant's managed key, if there is such a key."""
+    """The given signature if it counts; without one, a signature by the merchant's managed key, if there is such a key.
+
+    A closed merchant signs nothing: the contract would refuse it.
+    """
+    require_open(merchant_by_number(session, merchant_number))
     if given is not None:
         check_signature(session, merchant_number, typed.digest, given)
         return given
     key = merchants_in(session).managed_key(merchant_number, clock_of(session).unix())
     if key is None or key.keystore is None or not keyring.are_kept:
         return None
-    try:
-        return keyring.sign(key.address, key.keystore, typed.preimage)
-    except SignerUnavailable as error:
-        raise Unavailable(str(error), code="signer_unavailable") from error
+    return keyring.sign(key.address, key.keystore, typed.preimage)
 
 
 def check_signature(session: Session, merchant_number: int, digest: bytes, signature: bytes) -> None:

@@ -20,9 +20,8 @@ from clearing.parties.agreements.directory import agreements_in
 from clearing.parties.agreements.models import Agreement, AgreementKind, AgreementUse, Initiator, Route
 from clearing.parties.agreements.repository import REGISTERED, AgreementUseRepository
 from clearing.parties.agreements.visibility import visible_agreement
-from clearing.parties.merchants.directory import merchants_in
 from clearing.parties.merchants.models import Merchant, MerchantStatus
-from clearing.parties.merchants.service import require_merchant, require_participating
+from clearing.parties.merchants.service import merchant_by_number, require_merchant, require_participating
 from clearing.parties.programs.directory import programs_in
 from clearing.parties.programs.models import Program, ProgramStatus
 from clearing.parties.programs.service import require_program
@@ -156,9 +155,9 @@ class UsabilityService:
         is_source = self._require_initiator(merchant, agreement, at)
         require_participating(merchant)
         other = agreement.target_merchant if is_source else agreement.source_merchant
-        counterparty = merchants_in(self._session).by_number(other)
-        if counterparty is None or counterparty.status is not MerchantStatus.ACTIVE:
-            detail = "the other merchant of the agreement takes part no more for now"
+        counterparty = merchant_by_number(self._session, other)
+        if counterparty.status is not MerchantStatus.ACTIVE:
+            detail = f"{counterparty.id}, the other merchant of the agreement, is {counterparty.status}"
             raise Refused.at(at("agreement"), detail, code="counterparty_inactive")
         self._require_active_program(agreement.source_program, at(named.program_field))
         if agreement.target_program:

@@ -13,6 +13,7 @@ from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound, R
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
 from clearing.kit.signing.managed_keys import ManagedKeys
+from clearing.kit.signing.remote import is_reference
 from clearing.parties.merchants.directory import merchants_in
 from clearing.parties.merchants.models import Merchant, MerchantStatus, SignerKey
 from clearing.parties.merchants.repository import MerchantRepository
@@ -76,6 +77,24 @@ class MerchantService:
             raise Conflict.at("/signer_address", "this key already belongs to a merchant", code="key_taken")
 
 
+def keep_elsewhere(session: Session, key: SignerKey, reference: str, actor: str) -> None:
+    """Lets the gateway sign with a merchant's key that somebody else keeps. If it kept the key itself, it does so no longer."""
+    before, key.keystore = key.keystore, reference
+    merchant = merchant_by_number(session, key.merchant_number)
+    EventRecorder(session).record(
+        "merchant.key_kept_elsewhere",
+        merchant.id,
+        actor=actor,
+        merchants=[merchant.number],
+        data={"signer": key.address, "before": {"kept_by": _keeper(before)}, "after": {"kept_by": reference}},
+    )
+
+
+def _keeper(kept: str | None) -> str | None:
+    """Who keeps a key, without the key. None: not for the gateway."""
+    return kept if kept is None or is_reference(kept) else "gateway"
+
+
 def require_merchant(session: Session, merchant_id: str, pointer: str | None = None) -> Merchant:
     """The merchant with this id, or NotFound. `pointer` says where in the body the request named it."""
     merchant = merchants_in(session).by_id(merchant_id)
@@ -109,8 +128,15 @@ def signer_of(session: Session, merchant: Merchant) -> SignerKey | None:
 
 def require_participating(merchant: Merchant) -> None:
     """Refuses a merchant that is suspended or closed."""
-    if merchant.status in (MerchantStatus.SUSPENDED, MerchantStatus.CLOSED):
-        raise Forbidden(f"merchant {merchant.id} is {merchant.status}", code=f"merchant_{merchant.status}")
+    require_open(merchant)
+    if merchant.status is MerchantStatus.SUSPENDED:
+        raise Forbidden(f"merchant {merchant.id} is suspended", code="merchant_suspended")
+
+
+def require_open(merchant: Merchant) -> None:
+    """Refuses a merchant that is closed: it signs nothing any more."""
+    if merchant.status is MerchantStatus.CLOSED:
+        raise Forbidden(f"merchant {merchant.id} is closed", code="merchant_closed")
 
 
 def checked_address(address: str, pointer: str) -> str:

@@ -52,7 +52,7 @@ class SecondFactorService:
         if person.has_second_factor:
             raise Conflict("you have an app for one-time codes already; remove it first", code="second_factor_exists")
         raw = secrets.token_bytes(_SECRET_BYTES)
-        person.totp_secret = self._keyring.seal(_purpose(person), raw)
+        person.totp_secret = self._keyring.seal(seal_purpose(person.id), raw)
         secret = b32encode(raw).decode()
         uri = pyotp.TOTP(secret).provisioning_uri(name=person.email, issuer_name=issuer)
         return NewTotp(secret, uri)
@@ -110,7 +110,7 @@ class SecondFactorService:
 
     def _secret(self, person: Person) -> str:
         assert person.totp_secret is not None
-        return b32encode(self._keyring.unseal(_purpose(person), person.totp_secret)).decode()
+        return b32encode(self._keyring.unseal(seal_purpose(person.id), person.totp_secret)).decode()
 
 
 def wrong_code(pointer: str) -> Refused:
@@ -121,9 +121,9 @@ def wrong_code(pointer: str) -> Refused:
     return error
 
 
-def _purpose(person: Person) -> str:
-    """What its secret is sealed for: it is good for nobody else."""
-    return f"totp {person.id}"
+def seal_purpose(person_id: str) -> str:
+    """What a person's secret is sealed for: it is good for nobody else."""
+    return f"totp {person_id}"
 
 
 def _step_of(totp: pyotp.TOTP, code: str, at: datetime) -> int | None:

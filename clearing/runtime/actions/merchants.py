@@ -15,6 +15,7 @@ import clearing.models  # noqa: F401 (every entry point loads every table: forei
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.signing.keyrings import Keyrings
+from clearing.kit.signing.passwords import Purpose
 from clearing.oversight.onboarding.request import OnboardingRequest
 from clearing.oversight.onboarding.service import OnboardingService, Step
 from clearing.parties.access.service import Scope
@@ -26,6 +27,7 @@ from clearing.runtime.preflight.database import open_database
 from clearing.runtime.preflight.keys import require_managed_keys
 from clearing.runtime.preflight.node import check_contract, open_node
 from clearing.runtime.preflight.refusal import CannotRun
+from clearing.runtime.preflight.sealed import check_opens
 from tongdui import yuan
 
 T = TypeVar("T")
@@ -72,6 +74,7 @@ def _check_choices(settings: Settings, chosen: argparse.Namespace) -> None:
         raise CannotRun(f"--timeout: must be 0 to {_LONGEST_TIMEOUT} seconds")
     if chosen.managed_key:
         require_managed_keys(settings)
+        check_opens(settings, Purpose.MANAGED_KEYS)
 
 
 def _request(chosen: argparse.Namespace) -> OnboardingRequest:

@@ -47,7 +47,7 @@ def check_secrets(settings: Settings, process: str, roles: Sequence[str] | None 
         roles: The roles for which a signer was started.
     """
     needs = NEEDS[process] if roles is None else Needs(roles=tuple(roles))
-    for purpose in _kept(settings, needs.purposes):
+    for purpose in kept_purposes(settings, needs.purposes):
         if not passwords_of(settings, purpose):
             raise CannotRun(f"{variable_of(purpose)}: is not set; {_given(purpose)}")
     for name in [*ROLES, *Purpose]:
@@ -79,12 +79,12 @@ def require_managed_keys(settings: Settings) -> None:
 
 
 def require_password(settings: Settings, role: str) -> None:
-    """Refuses to go on without the password of a role's key."""
+    """Refuses to go on without the password of a role or purpose."""
     if not passwords_of(settings, role):
-        raise CannotRun(f"{variable_of(role)}: is not set; it encrypts the {role}'s key: {_given(role)}")
+        raise CannotRun(f"{variable_of(role)}: is not set; {_given(role)}")
 
 
-def _kept(settings: Settings, purposes: Sequence[Purpose]) -> list[Purpose]:
+def kept_purposes(settings: Settings, purposes: Sequence[Purpose]) -> list[Purpose]:
     """Those of the purposes for which there is anything to keep."""
     return [purpose for purpose in purposes if settings.managed_keys or purpose is not Purpose.MANAGED_KEYS]
 

@@ -136,6 +136,7 @@ EVENT_TYPES: Mapping[str, EventKind] = {
     "merchant.signer_recovery_requested": EventKind("You will get a new key, because all of yours are lost.", _CHANGE),
     "merchant.signer_change_requested": EventKind("A change of a key that you have signed is on its way.", _CHANGE),
     "merchant.signer_changed": EventKind("A key of yours is new on the chain, or ends at another time.", _CHANGE),
+    "merchant.key_kept_elsewhere": EventKind("The gateway signs for you with a key that somebody else keeps.", _CHANGE),
     "program.registered": EventKind("A program of yours was registered.", _ANYTHING),
     "program.pause_requested": EventKind("The points of a program of yours will not move any more.", _CHANGE),
     "program.resumption_requested": EventKind("The points of a program of yours will move again.", _CHANGE),

@@ -124,6 +124,7 @@ class _Issuances(MovementResource):
 
         Raises:
             DuplicateReferenceError: The reference was used before.
+            IssuanceCapError: The program may not issue so many points today.
             SigningError: The order cannot be signed on this machine.
         """
         instruction = Issue(
