@@ -42,7 +42,7 @@ from clearing.kit.events.models import Event
 from clearing.kit.events.reader import EventReader
 from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.ledger.accounts.models import Account
-from clearing.ledger.journal.models import Entry
+from clearing.ledger.journal.models import Block, Entry
 from clearing.ledger.journal.repository import EntryRepository
 from clearing.ledger.settlement.models import Position
 from clearing.notifications.webhooks.delivery import Deliverer
@@ -75,6 +75,7 @@ from gateway.http.context import Call, Gateway
 from gateway.http.groups import Groups
 from gateway.http.results import Submitted
 from scripts.dev.services import Anvil, Postgres
+from tests.faults.patience import Patience
 from tests.support.harness import Harness
 from tests.support.webhook_receiver import WebhookReceiver
 from tongdui import orders as wire
@@ -87,8 +88,8 @@ from tongdui.orders import Kind, full_signature
 TROUBLE = (SQLAlchemyError, ChainError, ChainUnreachable)
 """Errors after which a daemon tries again."""
 
-PATIENCE = 180.0
-"""Seconds after which an order that does not settle, a silent process or a busy network fails the test."""
+SILENCE = 180.0
+"""Seconds in which a process that takes no step hangs: between two steps it does next to nothing."""
 
 _WEBHOOKS = {"webhook_allow_local": True, "webhook_timeout": 5.0}
 
@@ -312,14 +313,17 @@ class World:
 
     def _watch(self, child: Connection, pid: int, fault: Callable[[Connection, int], None] | None) -> Stop:
         """Returns what the process reports: where it stopped, or how many steps it took to the end."""
-        stop = Stop(0, "nowhere")
+        stop = taken = Stop(0, "nowhere")
         while True:
-            if not child.poll(PATIENCE):
-                raise TimeoutError(f"the process has said nothing for {PATIENCE:.0f} seconds, after {stop}")
+            if not child.poll(SILENCE):
+                raise TimeoutError(f"the process has taken no step for {SILENCE:.0f} seconds, after {taken}")
             try:
                 word, step, name = child.recv()
             except EOFError:
                 return stop  # it was killed
+            if word == "took":
+                taken = Stop(step, name)
+                continue
             if word == "end":
                 return stop if stop.step else Stop(step, name)
             stop = Stop(step, name)
@@ -338,7 +342,7 @@ class World:
         return MergeRound(self.harness.database, self.harness.settings, self.harness.keyring)
 
     def _settle_everything(self) -> None:
-        deadline = time.monotonic() + PATIENCE
+        patience = Patience("at rest", partial(_standing, self.harness))
         while True:
             with contextlib.suppress(*TROUBLE):
                 self.harness.sequencer.step()
@@ -347,7 +351,7 @@ class World:
                 # Points may have come back to an address that a merge had emptied.
                 if not is_moving and not self._round.run_late():
                     return
-            assert time.monotonic() < deadline, "the network does not come to rest"
+            patience.look()
 
     # ---------------------------------------------------------------- faults
 
@@ -519,9 +523,9 @@ class Steps:
             self.count += 1
             self.names.append(name)
             step = self.count
+            self._parent.send(("took" if step != self._at else "at", step, name))
         if step != self._at:
             return False
-        self._parent.send(("at", step, name))
         return bool(self._parent.recv() == "cut")
 
     def watch(self, harness: Harness, deliverer: Deliverer) -> None:
@@ -616,23 +620,39 @@ def _live(harness: Harness, plan: Plan | Group, parent: Connection, at: int | No
 def _carry_out(harness: Harness, plan: Plan | Group, deliverer: Deliverer) -> None:
     """Runs the whole path: accept, sequence, send, confirm, project, deliver. Repeats what fails, as clients and daemons do."""
     _insist(lambda: _accept_once(harness, plan))
-    deadline = time.monotonic() + PATIENCE
+    patience = Patience(f"settled: {plan}", partial(_standing, harness))
     while _insist(lambda: _is_open(harness)) or (plan.merge and _insist(lambda: _is_moving(harness, plan.merge))):
         _insist(harness.sequencer.step)
         _insist(harness.signer.step)
         _insist(harness.projector.step)
         if plan.merge:
             _insist(MergeRound(harness.database, harness.settings, harness.keyring).run)
-        assert time.monotonic() < deadline, f"{plan} does not settle"
+        patience.look()
     _deliver(harness, deliverer)
 
 
 def _deliver(harness: Harness, deliverer: Deliverer) -> None:
     """Delivers until every merchant is notified. What a dead process had taken to deliver is due again."""
-    deadline = time.monotonic() + PATIENCE
+    patience = Patience("every merchant told", partial(_standing, harness))
     while _insist(lambda: _is_undelivered(harness)):
-        assert time.monotonic() < deadline, "a merchant is not notified"
+        patience.look()
         _insist(deliverer.step)
+
+
+def _standing(harness: Harness) -> tuple[Any, ...]:
+    """What changes while the network gets on: the chain, what was read of it, orders and webhooks."""
+
+    def look() -> tuple[Any, ...]:
+        with harness.database.reading() as session:
+            block = session.scalar(select(func.max(Block.number)))
+            orders = session.execute(select(Order.state, func.count()).group_by(Order.state).order_by(Order.state))
+            webhooks = select(WebhookDelivery.state, func.count()).group_by(WebhookDelivery.state)
+            cursor = EventReader(session).cursor(CURSOR)
+            told = session.execute(webhooks.order_by(WebhookDelivery.state)).all()
+            return harness.client.head(), block, orders.all(), told, cursor and cursor.seq
+
+    found: tuple[Any, ...] = _insist(look)
+    return found
 
 
 def _is_undelivered(harness: Harness) -> bool:
@@ -712,13 +732,12 @@ def _is_open(harness: Harness) -> bool:
 
 
 def _insist(action: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE
+    patience = Patience("an answer", lambda: None)
     while True:
         try:
             return action()
         except TROUBLE:
-            if time.monotonic() > deadline:
-                raise
+            patience.look()
             time.sleep(0.02)
 
 

@@ -14,7 +14,7 @@ from itertools import count
 
 from tests.simulation.network import Template
 from tests.simulation.oracles import run, violations_of
-from tests.simulation.plan import Plan, plan_of
+from tests.simulation.plan import FAMILY, Plan, plan_of
 from tests.simulation.quiet import quiet
 from tests.simulation.world import World
 
@@ -79,20 +79,22 @@ def _many(first: int, seeds: int, minutes: float | None, jobs: int) -> int:
     began = time.monotonic()
     last = None if minutes else first + seeds
     with ProcessPoolExecutor(jobs) as pool:
-        ends = list(pool.map(partial(_share, jobs=jobs, last=last, minutes=minutes), range(first, first + jobs)))
+        ends = list(pool.map(partial(_share, first=first, jobs=jobs, last=last, minutes=minutes), range(jobs)))
     ran, failed, seconds = sum(ran for ran, _ in ends), sum(failed for _, failed in ends), time.monotonic() - began
     print(f"{ran} schedules in {seconds:.0f} s, {60 * ran / seconds:.0f} a minute; {failed} failed")
     return 1 if failed else 0
 
 
-def _share(first: int, *, jobs: int, last: int | None, minutes: float | None) -> tuple[int, int]:
-    """Every so many-th seed from the first one on: how many there were, and how many failed."""
+def _share(job: int, *, first: int, jobs: int, last: int | None, minutes: float | None) -> tuple[int, int]:
+    """The seeds of every so many-th family: how many there were, and how many failed."""
     ran = failed = 0
     with prepared() as template:
         began = time.monotonic()
-        for seed in count(first, jobs):
+        for seed in count(first):
             if (last is not None and seed >= last) or (minutes and time.monotonic() - began > 60 * minutes):
                 break
+            if seed // FAMILY % jobs != job:
+                continue
             plan = plan_of(seed)
             violations = violations_of(template, plan)
             ran += 1

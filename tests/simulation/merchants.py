@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+from fastapi import Response
 from sqlalchemy import func, select
 
 from clearing.chain.calls.service import request_call
@@ -27,9 +29,10 @@ from clearing.ordering.orders.service import OrderService
 from clearing.parties.agreements.usability import NamedAgreement
 from clearing.parties.members.models import Member
 from clearing.parties.merchants.models import Merchant, SignerKey
-from gateway.http.acceptance import Applicant
+from gateway.http.acceptance import Applicant, order_service
 from gateway.http.context import Call
-from gateway.http.results import Submitted
+from gateway.http.idempotency import run_once
+from gateway.http.results import Started, Submitted
 from tests.simulation.front import NoAnswer
 from tests.simulation.network import OLD_MEMBERS, PROGRAMS
 from tests.simulation.plan import HONEST, HOSTILE, Step
@@ -94,10 +97,17 @@ class Merchants:
         requests = [replace(requests[0], reference=reference), *requests[1:]]
         intent = Intent(step, merchant, key, reference, self._scheduler.now)
         self.intents.append(intent)
+        wanted = Submitted(requests=requests, resource=lambda accepted: accepted.id, authorization=authorization)
+        with self._world.flight():
+            self._ask_until_answered(intent, lambda: self._applicant(intent, wanted), tries)
+        return intent
+
+    def _ask_until_answered(
+        self, intent: Intent, request: Callable[[], Applicant | Callable[[], Any]], tries: int
+    ) -> None:
         for number in range(tries):
-            applicant = self._applicant(merchant, key, requests, authorization)
             try:
-                response = self._world.front.ask(applicant)
+                response = self._world.front.ask(request())
             except ClearingError as error:
                 if getattr(error, "retry_after", None) is None:
                     intent.refusal = error.code
@@ -115,31 +125,25 @@ class Merchants:
             else:
                 intent.refusal = body["code"]
             break
-        self._scheduler.say(f"merchant {merchant} wants {key}: {intent.order or intent.refusal or intent.told_to_wait}")
-        return intent
+        said = intent.order or intent.refusal or intent.told_to_wait
+        self._scheduler.say(f"merchant {intent.merchant} wants {intent.key}: {said}")
 
-    def _applicant(
-        self,
-        merchant: int,
-        key: str,
-        requests: Sequence[InstructionRequest],
-        authorization: Authorization | None,
-    ) -> Applicant:
-        content = {"key": key, "reference": requests[0].reference}
-        call = Call(
+    def _applicant(self, intent: Intent, wanted: Submitted[Any]) -> Applicant:
+        return Applicant(self._call(intent.merchant, intent.key, "/v1/orders", {"reference": intent.reference}), wanted)
+
+    def _call(self, merchant: int, key: str, path: str, content: dict[str, Any]) -> Call:
+        return Call(
             gateway=self._template.gateway,
             caller=self._template.callers[merchant],
             request_id="req_simulated",
             method="POST",
-            path="/v1/orders",
+            path=path,
             status=201,
             minimal=True,
             key=key,
             raw_body=json.dumps(content).encode(),
             content=content,
         )
-        wanted = Submitted(requests=requests, resource=lambda accepted: accepted.id, authorization=authorization)
-        return Applicant(call, wanted)
 
     def order(self, step: Step, rng: random.Random) -> None:
         """An honest order."""
@@ -190,17 +194,7 @@ class Merchants:
         self._scheduler.sleep(rng.uniform(0.1, 5.0))
         intent = Intent(step, merchant, f"hold-{step.number}", f"hold-{step.number}", self._scheduler.now)
         self.intents.append(intent)
-        for _ in range(_TRIES):
-            try:
-                intent.order = self._world.front.ask(lambda: self._capture(merchant, hold, intent.key))
-            except ClearingError as error:
-                intent.refusal = error.code
-            except (NoAnswer, *TROUBLE) as error:
-                intent.told_to_wait.append(type(error).__name__)
-                self._scheduler.sleep(0.5)
-                continue
-            intent.accepted_at = self._scheduler.now
-            break
+        self._ask_until_answered(intent, lambda: partial(self._capture, merchant, hold, intent.key), _TRIES)
 
     def _hold(self, merchant: int, member: str, points: int, seconds: int) -> str | None:
         def create() -> str:
@@ -225,23 +219,24 @@ class Merchants:
             return None
         return found
 
-    def _capture(self, merchant: int, hold: str, reference: str) -> str:
-        with self._template.gateway.writing() as session:
-            template = self._template
-            orders = OrderService(
-                session, network=template.network, keyring=template.keyring, settings=template.settings
-            )
-            accepted = HoldService(session, network=template.network).capture(
-                session.get_one(Merchant, merchant),
+    def _capture(self, merchant: int, hold: str, key: str) -> Response:
+        """As the gateway does it: once under its key."""
+        call = self._call(merchant, key, f"/v1/holds/{hold}/capture", {"reference": key})
+
+        def effect() -> Started[Any]:
+            accepted = HoldService(call.session, network=self._template.network).capture(
+                call.merchant,
                 hold,
                 Kind.REDEEM,
                 points=None,
-                fields={"reference": reference},
-                orders=orders,
+                fields={"reference": key},
+                orders=order_service(call),
                 authorization=None,
                 actor="test",
             )
-            return accepted.id
+            return Started(accepted.id)
+
+        return run_once(call, effect)
 
     # ---------------------------------------------------------------- a hostile merchant
 

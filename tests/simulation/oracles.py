@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -16,7 +18,7 @@ from clearing.notifications.webhooks.models import WebhookEndpoint
 from clearing.ordering.orders.models import OPEN_STATES, Instruction, Order, OrderState
 from tests.simulation.merchants import Intent
 from tests.simulation.network import Template
-from tests.simulation.plan import Plan
+from tests.simulation.plan import HONEST, Plan
 from tests.simulation.world import Violation, World
 from tests.support.activity import expected_totals, stored_totals
 from tongdui.audit.chain.layout import FUNDS, HEAD, balance_in, balance_slot, merchant_in, merchant_slot
@@ -43,19 +45,25 @@ def run(world: World) -> list[Violation]:
 def judge(world: World) -> None:
     """Notes everything that must not have happened."""
     with world.template.databases["oracle"].reading() as session:
-        orders = {order.id: order for order in session.scalars(select(Order))}
+        orders: dict[str, OrderState] = {row.id: row.state for row in session.execute(select(Order.id, Order.state))}
         ends = _ends(world, session)
         _once(world, session)
         for intent in world.merchants.intents:
             if intent.is_honest:
                 _in_time(world, intent, orders, ends)
-        still_open = [order.id for order in orders.values() if order.state in OPEN_STATES]
+        still_open = [order for order, state in orders.items() if state in OPEN_STATES]
         if still_open:
             world.violate("everything ends", f"{len(still_open)} orders are still open: {still_open[:3]}")
         _entries(world, session)
     if world.reverted:
         times, orders_in = max(world.reverted.values()), len(world.reverted)
         world.violate("batches fit", f"batches with {orders_in} orders ran out of gas, with some {times} times")
+        honest = {key: often for key, often in world.reverted.items() if key[0] in HONEST}
+        if honest:
+            world.violate(
+                "nobody pays for others",
+                f"{len(honest)} honest orders were in batches that ran out of gas, with some {max(honest.values())} times",
+            )
     _conservation(world)
     for url, event_id, since in untried(world):
         world.violate("webhooks are tried", f"nobody has tried {event_id} of {since:.1f} s to {url}")
@@ -87,12 +95,12 @@ def _ends(world: World, session: Session) -> dict[str, list[float]]:
     """When orders ended; more than once where a reorganisation took the end back."""
     found: dict[str, list[float]] = defaultdict(list)
     types = [f"order.{state}" for state in (OrderState.SETTLED, OrderState.REJECTED, OrderState.EXPIRED)]
-    for event in session.scalars(select(Event).where(Event.type.in_(types))):
-        found[event.subject].append(world.seconds_at(event.created_at))
+    for order, ended in session.execute(select(Event.subject, Event.created_at).where(Event.type.in_(types))):
+        found[order].append(world.seconds_at(ended))
     return found
 
 
-def _in_time(world: World, intent: Intent, orders: dict[str, Order], ends: dict[str, list[float]]) -> None:
+def _in_time(world: World, intent: Intent, orders: dict[str, OrderState], ends: dict[str, list[float]]) -> None:
     """An honest order is accepted, ends, and does not have to wait for what others do."""
     if "queue_full" in intent.told_to_wait:
         world.violate("the full one alone waits", f"{intent.key} was told that the queue is full")
@@ -100,14 +108,14 @@ def _in_time(world: World, intent: Intent, orders: dict[str, Order], ends: dict[
         if intent.refusal is None and world.weather.fair_seconds(intent.asked_at, world.scheduler.now) > PATIENCE:
             world.violate("honest orders are heard", f"{intent.key} got no answer: {intent.told_to_wait}")
         return
-    order = orders.get(intent.order)
-    if order is None or intent.accepted_at is None:
+    state = orders.get(intent.order)
+    if state is None or intent.accepted_at is None:
         return
     ended = min(ends.get(intent.order, []), default=world.scheduler.now)
     waited = world.weather.fair_seconds(intent.accepted_at, ended)
     if waited > PATIENCE:
         world.violate("honest orders end in time", f"{intent.key} waited {waited:.1f} s of fair weather")
-    if order.state is OrderState.EXPIRED:
+    if state is OrderState.EXPIRED:
         world.violate("honest orders end in time", f"{intent.key} expired")
 
 
@@ -128,26 +136,22 @@ def _conservation(world: World) -> None:
     """The read model is the contract's state, and adds up."""
     storage = world.chain.head.storage
     with world.template.databases["oracle"].reading() as session:
-        for account in session.scalars(select(Account)):
-            posted = balance_in(storage.get(balance_slot(account.address, account.program), 0), account.program)
-            if account.posted != posted:
-                world.violate(
-                    "conservation",
-                    f"{account.address} has {posted} points of program {account.program} on chain, {account.posted} here",
-                )
         reserved = _reserved(session)
-        for account in session.scalars(select(Account)):
-            if (account.reserved, account.expiring) != reserved.get((account.address, account.program), (0, 0)):
-                world.violate("conservation", f"{account.address} has {account.reserved} points reserved for nothing")
-        money = 0
-        for position in session.scalars(select(Position)):
-            on_chain = merchant_in(storage.get(merchant_slot(position.merchant_number), 0)).position
-            money += position.position
-            if position.position != on_chain:
+        accounts = select(Account.address, Account.program, Account.posted, Account.reserved, Account.expiring)
+        for address, program, points, *promised in session.execute(accounts):
+            posted = balance_in(storage.get(balance_slot(address, program), 0), program)
+            if points != posted:
                 world.violate(
-                    "conservation",
-                    f"merchant {position.merchant_number} has {on_chain} micros on chain, {position.position} here",
+                    "conservation", f"{address} has {posted} points of program {program} on chain, {points} here"
                 )
+            if tuple(promised) != reserved.get((address, program), (0, 0)):
+                world.violate("conservation", f"{address} has {promised[0]} points reserved for nothing")
+        money = 0
+        for merchant, micros in session.execute(select(Position.merchant_number, Position.position)):
+            on_chain = merchant_in(storage.get(merchant_slot(merchant), 0)).position
+            money += micros
+            if micros != on_chain:
+                world.violate("conservation", f"merchant {merchant} has {on_chain} micros on chain, {micros} here")
         if money != storage.get(FUNDS, 0):
             world.violate("conservation", f"positions are {money} micros, {storage.get(FUNDS, 0)} at the bank")
         if stored_totals(session) != expected_totals(session):
@@ -178,17 +182,28 @@ def _reserved(session: Session) -> dict[tuple[str, int], tuple[int, int]]:
 def _journal(world: World, session: Session) -> None:
     """Every root is that of its entries, and the head is the chain's."""
     leaves: dict[int, list[bytes]] = defaultdict(list)
-    for entry in session.scalars(select(Entry).order_by(Entry.batch, Entry.index)):
-        if entry.wire().leaf() != entry.leaf:
-            world.violate("journal", f"entry {entry.index} of batch {entry.batch} is not what its leaf says")
-        leaves[entry.batch].append(entry.leaf)
+    columns = Entry.__table__.columns
+    for row in session.execute(select(*columns).order_by(Entry.batch, Entry.index)):
+        if _leaf(tuple(row)) != row.leaf:
+            world.violate("journal", f"entry {row.index} of batch {row.batch} is not what its leaf says")
+        leaves[row.batch].append(row.leaf)
     head = bytes(32)
-    for number, batch in enumerate(session.scalars(select(Batch).order_by(Batch.number)), start=1):
-        if batch.number != number or merkle_root(leaves[number]) != batch.root:
-            world.violate("journal", f"batch {batch.number} is out of order, or its root is not that of its entries")
-        head = chain_head(head, number, len(leaves[number]), batch.root)
+    batches = session.execute(select(Batch.number, Batch.root).order_by(Batch.number))
+    for expected, (number, root) in enumerate(batches, start=1):
+        if number != expected or _root(tuple(leaves[expected])) != root:
+            world.violate("journal", f"batch {number} is out of order, or its root is not that of its entries")
+        head = chain_head(head, expected, len(leaves[expected]), root)
     if head != word(world.chain.head.storage.get(HEAD, 0)):
         world.violate("journal", "the head is not the contract's")
+
+
+@lru_cache(maxsize=4_096)
+def _leaf(columns: tuple[Any, ...]) -> bytes:
+    """The leaf that an entry should have. Schedules of one family share most of their entries."""
+    return Entry(**dict(zip(Entry.__table__.columns.keys(), columns, strict=True))).wire().leaf()
+
+
+_root = lru_cache(maxsize=4_096)(merkle_root)
 
 
 def untried(world: World) -> list[tuple[str, str, float]]:

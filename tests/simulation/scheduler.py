@@ -32,8 +32,8 @@ class Killed(BaseException):
 class Scheduler:
     """Decides who runs. `now` is in seconds since the begin of the schedule."""
 
-    def __init__(self) -> None:
-        self.now = 0.0
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
         self.trace: list[tuple[float, str, str]] = []
         """What happened: when, in which process, what."""
         self.points: Counter[str] = Counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -21,50 +22,63 @@ RECOVERY = 10.0
 """Seconds after a fault in which nobody has to be quick: transactions are sent again, daemons pause after failures."""
 
 
+@dataclass(slots=True)
+class Conditions:
+    """What the weather is, was, and will be."""
+
+    base: int
+    """The blocks that no reorganisation takes away."""
+    rough: list[tuple[float, float]] = field(default_factory=list)
+    """When the weather was bad: from, until."""
+    silent_until: float = 0.0
+    slow_until: float = 0.0
+    skip_until: float = 0.0
+
+    def copy(self) -> Conditions:
+        """The same for another schedule."""
+        return replace(self, rough=list(self.rough))
+
+
 class Weather:
     """Each fault is a method that a step names."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, state: Conditions | None = None) -> None:
         self._world, self._scheduler, self._chain = world, world.scheduler, world.chain
-        self._base = len(world.chain.blocks)
-        """The blocks that no reorganisation takes away."""
-        self._rough: list[tuple[float, float]] = []
-        """When the weather was bad: from, until."""
-        self._silent_until = self._slow_until = self._skip_until = 0.0
+        self.state = state or Conditions(len(world.chain.blocks))
 
     @property
     def is_silent(self) -> bool:
         """Whether the node gives no answers."""
-        return self._scheduler.now < self._silent_until
+        return self._scheduler.now < self.state.silent_until
 
     @property
     def has_no_blocks(self) -> bool:
         """Whether nobody mines."""
-        return self._scheduler.now < self._skip_until
+        return self._scheduler.now < self.state.skip_until
 
     def latency(self) -> float:
         """How long a message to or from the node takes."""
         chance = self._world.chance
-        return chance.uniform(0.2, 2.0) if self._scheduler.now < self._slow_until else chance.uniform(0.001, 0.02)
+        return chance.uniform(0.2, 2.0) if self._scheduler.now < self.state.slow_until else chance.uniform(0.001, 0.02)
 
     def be_rough(self, seconds: float) -> None:
         """Something goes wrong, for so long."""
-        self._rough.append((self._scheduler.now, self._scheduler.now + seconds))
+        self.state.rough.append((self._scheduler.now, self._scheduler.now + seconds))
 
     def is_rough(self) -> bool:
         """Whether something goes wrong now, or has just gone wrong."""
-        return any(begin <= self._scheduler.now < end for begin, end in self._rough)
+        return any(begin <= self._scheduler.now < end for begin, end in self.state.rough)
 
     @property
     def fair_again(self) -> float:
         """When the last bad weather ends."""
-        return max((end for _, end in self._rough), default=0.0)
+        return max((end for _, end in self.state.rough), default=0.0)
 
     def fair_seconds(self, begin: float, end: float) -> float:
         """Seconds between two moments in which nothing went wrong."""
-        moments = sorted({begin, end, *(m for rough in self._rough for m in rough if begin < m < end)})
+        moments = sorted({begin, end, *(m for rough in self.state.rough for m in rough if begin < m < end)})
         pairs = pairwise(moments)
-        return sum(b - a for a, b in pairs if not any(start <= a and b <= stop for start, stop in self._rough))
+        return sum(b - a for a, b in pairs if not any(start <= a and b <= stop for start, stop in self.state.rough))
 
     # ---------------------------------------------------------------- what a step names
 
@@ -84,12 +98,12 @@ class Weather:
 
     def silent(self, step: Step, rng: random.Random) -> None:
         """The node gives no answers, though it may have heard."""
-        self._silent_until = self._scheduler.now + step.size
+        self.state.silent_until = self._scheduler.now + step.size
         self.be_rough(step.size + RECOVERY)
 
     def slow(self, step: Step, rng: random.Random) -> None:
         """The node's answers come late."""
-        self._slow_until = self._scheduler.now + step.size
+        self.state.slow_until = self._scheduler.now + step.size
         self.be_rough(step.size + RECOVERY)
 
     def behind(self, step: Step, rng: random.Random) -> None:
@@ -102,7 +116,7 @@ class Weather:
 
     def reorganise(self, step: Step, rng: random.Random) -> None:
         """The newest blocks are replaced."""
-        depth = min(step.size, len(self._chain.blocks) - self._base)
+        depth = min(step.size, len(self._chain.blocks) - self.state.base)
         self.be_rough(RECOVERY)
         if depth > 0:
             gone = [one.hash for block in self._chain.blocks[-depth:] for one in block.transactions]
@@ -117,7 +131,7 @@ class Weather:
 
     def skip(self, step: Step, rng: random.Random) -> None:
         """No block for a while."""
-        self._skip_until = self._scheduler.now + 2 * step.size
+        self.state.skip_until = self._scheduler.now + 2 * step.size
         self.be_rough(2 * step.size + RECOVERY)
 
 
