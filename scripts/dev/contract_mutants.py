@@ -1,8 +1,8 @@
-"""Tries whether the forge tests notice small faults (mutants) in the contracts: a wrong comparison, a missing check, a forgotten statement.
+"""Tries whether the forge tests notice small faults (mutants) in the contracts: a wrong comparison, a missing check, a forgotten line.
 
-Each mutant would take a minute to compile, so one build carries all of them: every place that a mutant changes asks whether a number,
-`MARK`, is the mutant's. The mark is a constant of the bytecode, and to choose a mutant is to write its number there. Copies of the
-sources lie in .build/mutation, so that the checkout stays as it is.
+Each mutant would take a minute to compile, so one build carries all of them: every place that a mutant changes asks whether a
+number, `MARK`, is the mutant's. The mark is a constant of the bytecode, and to choose a mutant is to write its number there. Copies of
+the sources lie in .build/mutation, so that the checkout stays as it is.
 
 A mutant that no test notices must be answered in contracts/test/survivors.toml: why it makes no difference. A missing answer fails,
 and so does an answer to a mutant that was noticed.
@@ -37,7 +37,8 @@ MARK = 0xD00DFEED
 _PUSHED_MARK = f"63{MARK:08x}"
 
 NOT_MUTATED = ("test", "bench", "interfaces")
-LEFT_OUT = ("bench", *(f"test/{name}" for name in ("halmos", "Gas.t.sol", "Fuzz.t.sol", "Copies.t.sol", "Invariants.t.sol", "Timelock.t.sol")))
+_OTHER_TESTS = ("halmos", "Gas.t.sol", "Fuzz.t.sol", "Copies.t.sol", "Invariants.t.sol", "Timelock.t.sol")
+LEFT_OUT = ("bench", *(f"test/{name}" for name in _OTHER_TESTS))
 """Proofs, benchmarks, and tests of other things than the deployed contract."""
 # Unoptimised code, because nobody needs it fast; and few runs of each fuzz test, because most mutants fail at once.
 PROFILE = """
@@ -159,13 +160,16 @@ class Source:
         self.sites.append(Site(start, end, call, keeps=False))
 
     def _ModifierDefinition(self, node: Json, _: Json) -> None:  # noqa: N802
-        statements = node["body"]["statements"]
+        """Makes its checks depend on a number that each use of it gives."""
+        statements, parameters = node["body"]["statements"], node["parameters"]
         assert statements[-1]["nodeType"] == "PlaceholderStatement", f"{self.place} does something afterwards"
-        checks = self.text[_range(statements[0])[0] : _range(statements[-1])[0]].decode()
-        parameters = [self._of(one) for one in node["parameters"]["parameters"]]
-        self._twin(_range(node)[1], node["name"], parameters, checks)
+        self._insert(_range(node)[0] + len("modifier ") + len(node["name"]), "Unless")
+        self._insert(_range(parameters)[1] - 1, f"{', ' if parameters['parameters'] else ''}uint256 mutant_")
+        self._insert(_range(statements[0])[0], f"if (uint256({MARK:#x}) != mutant_) {{ ")
+        self._insert(_range(statements[-1])[0], "} ")
 
     def _ContractDefinition(self, node: Json, _: Json) -> None:  # noqa: N802
+        """Adds the like of OpenZeppelin's modifier, which stands in no source of ours."""
         defined = {one["name"] for one in node["nodes"] if one["nodeType"] == "ModifierDefinition"}
         used = {
             invocation["modifierName"]["name"]
@@ -174,12 +178,11 @@ class Source:
             if invocation.get("kind") == "modifierInvocation"
         }
         if "onlyOwner" in used - defined:
-            self._twin(_range(node)[1] - 1, "onlyOwner", [], "_checkOwner();")
+            check = f"if (uint256({MARK:#x}) != mutant_) _checkOwner();"
+            self._insert(_range(node)[1] - 1, f" modifier onlyOwnerUnless(uint256 mutant_) {{ {check} _; }} ")
 
-    def _twin(self, at: int, name: str, parameters: list[str], checks: str) -> None:
-        """Adds a modifier that checks nothing if a mutant says so."""
-        head = f"modifier {name}Unless({', '.join([*parameters, 'uint256 mutant_'])})"
-        self.sites.append(Site(at, at, f" {head} {{ if (uint256({MARK:#x}) != mutant_) {{ {checks}\n }} _; }} "))
+    def _insert(self, at: int, text: str) -> None:
+        self.sites.append(Site(at, at, text))
 
     # ---------------------------------------------------------------- assembly
 
@@ -206,8 +209,7 @@ class Source:
         """What stands at a node, or one of these instead."""
         numbers = [self._mutant(self._of(node), other) for other in others]
         choices = "".join(
-            f"uint256({MARK:#x}) == {number} ? ({other}) : "
-            for number, other in zip(numbers, others, strict=True)
+            f"uint256({MARK:#x}) == {number} ? ({other}) : " for number, other in zip(numbers, others, strict=True)
         )
         self._site(node, f"({choices}(", "))")
 
@@ -219,7 +221,7 @@ class Source:
 
     def _mutant(self, before: str, after: str, within: str = "") -> int:
         if within:
-            before, after = f"{before} in {within}", after
+            before = f"{before} in {within}"
         before, after = (re.sub(r"\s+", " ", text) for text in (before, after))
         self.mutants.append(Mutant(len(self.mutants) + 1, self.place, before, after))
         return len(self.mutants)
@@ -233,9 +235,13 @@ class Source:
 
     def written(self) -> str:
         """The source with the mutants in it."""
-        # Outer sites before inner ones; of equal ones those that were found first are the outer ones.
-        order = sorted(range(len(self.sites)), key=lambda i: (self.sites[i].start, -self.sites[i].end, i))
+        order = sorted(range(len(self.sites)), key=self._order)
         return self._written(0, len(self.text), [self.sites[i] for i in order])
+
+    def _order(self, i: int) -> tuple[int, bool, int, int]:
+        """What is inserted comes first, then outer sites before inner ones; of equal ones those found first are the outer ones."""
+        site = self.sites[i]
+        return site.start, site.end > site.start, -site.end, i
 
     def _written(self, start: int, end: int, sites: list[Site]) -> str:
         text, at = "", start
@@ -269,7 +275,7 @@ def main() -> int:
     if chosen.build:
         return 0
     drawn = [mutant for mutant in mutants if re.search(chosen.only or "", mutant.name)]
-    random.Random(chosen.seed).shuffle(drawn)
+    random.Random(chosen.seed).shuffle(drawn)  # noqa: S311 (no secret)
     return judge(attempt(drawn[: chosen.count], chosen.minutes), len(mutants), chosen.seed)
 
 
