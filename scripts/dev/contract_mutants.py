@@ -1,7 +1,7 @@
-"""Tries whether the forge tests notice small faults (mutants) in the contracts: a wrong comparison, a missing check, a forgotten line.
+"""Tries whether the forge tests notice small faults (mutants) in the contracts: a wrong comparison, a missing check.
 
 Each mutant would take a minute to compile, so one build carries all of them: every place that a mutant changes asks whether a
-number, `MARK`, is the mutant's. The mark is a constant of the bytecode, and to choose a mutant is to write its number there. Copies of
+number, `MARK`, is the mutant's. The mark is a constant of the bytecode; to choose a mutant is to write its number there. Copies of
 the sources lie in .build/mutation, so that the checkout stays as it is.
 
 A mutant that no test notices must be answered in contracts/test/survivors.toml: why it makes no difference. A missing answer fails,

@@ -1,8 +1,8 @@
 """Tries whether the tests notice small faults (mutants) in what is signed and proved: `tongdui.orders` and `tongdui.receipts`.
 
 mutmut makes the mutants and forks a process for each. It works in a copy of the sources, in .build/mutation-orders, where the
-package `tongdui` lies at the root, because it goes by paths. A mutant that no test notices must be answered in tests/survivors.toml:
-why it makes no difference. A missing answer fails, and so does an answer to a mutant that was noticed.
+package `tongdui` lies at the root, because it goes by paths. A mutant that no test notices must be answered in
+tests/survivors.toml: why it makes no difference. A missing answer fails, and so does an answer to a mutant that was noticed.
 """
 
 from __future__ import annotations
