@@ -140,7 +140,7 @@ mutate-orders: setup ## faults in what is signed and proved
 	@$(IN) python scripts/dev/order_mutants.py
 
 nightly: setup services browser ## run the long versions: more fuzzing, deeper invariants, mutants, static analysis, proofs
-	@scripts/dev/run_targets.sh slither prove coverage mutate simulate nightly-contracts nightly-python
+	@scripts/dev/run_targets.sh slither prove coverage mutate-contracts simulate nightly-contracts nightly-python
 
 .PHONY: nightly-contracts nightly-python
 nightly-contracts: setup ## forge with more runs and deeper invariants
