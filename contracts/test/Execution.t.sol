@@ -52,7 +52,7 @@ contract ExecutionTest is Network {
         vm.chainId(block.chainid + 1);
         _execute(before);
         assertEq(uint256(refusals[0].reason), uint256(Reason.UnknownSigner));
-        assertEq(lens.balanceOf(ann, FUEL), 0);
+        assertEq(posted.length, 0);
         _accept(GAS_STATION, _issue(FUEL, ann, 1));
     }
 
