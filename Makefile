@@ -100,7 +100,7 @@ slither: setup ## analyse the contracts statically; forge's own build stays unto
 
 # --- testing ---------------------------------------------------------------------------------------------------
 
-.PHONY: test test-contracts test-ape test-python gas gas-update prove coverage nightly faults simulate soak
+.PHONY: test test-contracts test-ape test-python gas gas-update prove coverage mutate mutate-contracts mutate-orders nightly faults simulate soak
 test: setup services browser ## run everything, with a summary at the end
 	@scripts/dev/run_targets.sh check slither test-contracts test-ape test-python
 
@@ -131,8 +131,16 @@ coverage: setup ## show which lines and branches of the contracts the forge test
 	  --no-match-coverage '(contracts/test|contracts/bench|node_modules)' >.build/coverage/log || { cat .build/coverage/log; exit 1; }
 	@$(IN) python scripts/dev/coverage.py
 
-nightly: setup services browser ## run the long versions: more fuzzing, deeper invariants, static analysis, proofs
-	@scripts/dev/run_targets.sh slither prove coverage simulate nightly-contracts nightly-python
+mutate: mutate-contracts mutate-orders ## do the tests notice small faults in the rules? (docs/assurance.md)
+
+mutate-contracts: setup ## faults in the contracts (MUTATE_ARGS="--count 100 --seed 7": so many, drawn by a seed)
+	@$(IN) python scripts/dev/contract_mutants.py $(or $(MUTATE_ARGS),--minutes 120 --seed $$(date +%j))
+
+mutate-orders: setup ## faults in what is signed and proved
+	@$(IN) python scripts/dev/order_mutants.py
+
+nightly: setup services browser ## run the long versions: more fuzzing, deeper invariants, mutants, static analysis, proofs
+	@scripts/dev/run_targets.sh slither prove coverage mutate-contracts simulate nightly-contracts nightly-python
 
 .PHONY: nightly-contracts nightly-python
 nightly-contracts: setup ## forge with more runs and deeper invariants

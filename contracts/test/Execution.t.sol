@@ -46,6 +46,16 @@ contract ExecutionTest is Network {
         _refuseOrder(draft, Reason.UnknownSigner);
     }
 
+    /// @dev Two chains that part have the same contract and the same keys. An order of one is nothing on the other.
+    function test_OrderFromBeforeTheChainForkedIsRefused() public {
+        PackedOrder memory before = _sign(_order(GAS_STATION, _issue(FUEL, ann, 1)));
+        vm.chainId(block.chainid + 1);
+        _execute(before);
+        assertEq(uint256(refusals[0].reason), uint256(Reason.UnknownSigner));
+        assertEq(posted.length, 0);
+        _accept(GAS_STATION, _issue(FUEL, ann, 1));
+    }
+
     function test_OrderForTheOperatorWithoutKeyIsRefused() public {
         OrderDraft memory draft = _order(GAS_STATION, _issue(FUEL, ann, 1));
         draft.merchant = OPERATOR;

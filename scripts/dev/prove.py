@@ -26,7 +26,12 @@ class Proof(NamedTuple):
     integers: bool
 
 
-PROOFS = (Proof("RateMathProof", True), Proof("TypesProof", False), Proof("SettlementProof", False))
+PROOFS = (
+    Proof("RateMathProof", True),
+    Proof("TypesProof", False),
+    Proof("SettlementProof", False),
+    Proof("WithdrawalProof", False),
+)
 
 
 def main() -> int:

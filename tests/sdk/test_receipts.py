@@ -131,9 +131,9 @@ def test_a_file_that_is_no_receipt_says_where(
     receipt: Receipt, tmp_path: Path, change: dict[str, Any], where: str
 ) -> None:
     document = json.loads(receipt.model_dump_json())
-    document["entry"].update(change.pop("entry", {}))
+    changed = {**document, **change, "entry": {**document["entry"], **change.get("entry", {})}}
     path = tmp_path / "receipt.json"
-    path.write_text(json.dumps({**document, **change}))
+    path.write_text(json.dumps(changed))
     with pytest.raises(VerificationError, match=f"{where}:") as caught:
         Receipt.load(path)
     assert caught.value.check == "format"

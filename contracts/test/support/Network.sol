@@ -686,8 +686,10 @@ abstract contract Network is Test {
             assertFalse(closed, "nothing follows the end of a batch");
             bytes32 topic = logs[i].topics[0];
             if (topic == IClearingHouse.EntryPosted.selector) {
+                assertEq(logs[i].data.length, 96, "three words");
                 _readEntry(logs[i], batch, 0);
             } else if (topic == IClearingHouse.LinkedEntryPosted.selector) {
+                assertEq(logs[i].data.length, 96, "three words");
                 assertTrue(logs[i].topics[2] != 0, "a linked entry has a link");
                 _readEntry(logs[i], batch, logs[i].topics[2]);
             } else if (topic == IClearingHouse.InstructionRejected.selector) {
