@@ -220,7 +220,11 @@ class Order:
     def typed_data(self, domain: Domain) -> dict[str, Any]:
         """Write the order as EIP-712 JSON, for wallets and hardware signers."""
         return {
-            "types": {**_DOMAIN_TYPES, "Order": _ORDER_FIELDS, "Instruction": _INSTRUCTION_FIELDS},
+            "types": {
+                "EIP712Domain": _fields_of(_DOMAIN_TYPE),
+                "Order": _fields_of(_ORDER_TYPE),
+                "Instruction": _fields_of(_INSTRUCTION_TYPE),
+            },
             "primaryType": "Order",
             "domain": _domain_json(domain),
             "message": {
@@ -628,10 +632,6 @@ def _domain_json(domain: Domain) -> dict[str, Any]:
 
 
 _DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-_DOMAIN_TYPES = {"EIP712Domain": _fields_of(_DOMAIN_TYPE)}
-_ORDER_FIELDS = _fields_of(_ORDER_TYPE)
-_INSTRUCTION_FIELDS = _fields_of(_INSTRUCTION_TYPE)
-
 _DOMAIN_TYPEHASH = keccak256(_DOMAIN_TYPE.encode())
 _NAME_HASH = keccak256(b"Tongdui")
 _VERSION_HASH = keccak256(b"1")
