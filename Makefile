@@ -134,10 +134,10 @@ coverage: setup ## show which lines and branches of the contracts the forge test
 mutate: mutate-contracts mutate-orders ## do the tests notice small faults in the rules? (docs/assurance.md)
 
 mutate-contracts: setup ## faults in the contracts (MUTATE_ARGS="--count 100 --seed 7": so many, drawn by a seed)
-	@$(IN) python scripts/dev/contract_mutants.py $(or $(MUTATE_ARGS),--minutes 120 --seed $$(date +%j))
+	@$(IN) PYTHONPATH=. python scripts/dev/contract_mutants.py $(or $(MUTATE_ARGS),--minutes 120 --seed $$(date +%j))
 
 mutate-orders: setup ## faults in what is signed and proved
-	@$(IN) python scripts/dev/order_mutants.py
+	@$(IN) PYTHONPATH=. python scripts/dev/order_mutants.py
 
 nightly: setup services browser ## run the long versions: more fuzzing, deeper invariants, mutants, static analysis, proofs
 	@scripts/dev/run_targets.sh slither prove coverage mutate-contracts simulate nightly-contracts nightly-python

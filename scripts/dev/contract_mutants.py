@@ -28,6 +28,8 @@ from typing import Any, NamedTuple
 
 import solcx
 
+from scripts.dev import survivors
+
 ROOT = Path(__file__).resolve().parents[2]
 COPY = ROOT / ".build" / "mutation"
 OUT = COPY / ".build" / "forge" / "out"
@@ -395,19 +397,15 @@ def _forge(*arguments: str, timeout: float | None = None) -> subprocess.Complete
 def judge(results: dict[str, str], possible: int, seed: int) -> int:
     """Prints the summary; 1 if a survivor has no answer, or an answer has no survivor."""
     RESULTS.write_text(json.dumps(results, indent=1))
-    answers = tomllib.loads(ANSWERS.read_text()) if ANSWERS.exists() else {}
-    survivors = {name for name, noticed_by in results.items() if not noticed_by}
-    unanswered = sorted(survivors - answers.keys())
-    stale = sorted(name for name in answers if results.get(name))
-    for name in unanswered:
-        print(f"no test notices it, and {ANSWERS.name} does not say why: {name}")
-    for name in stale:
-        print(f"{results[name]} notices it; take it out of {ANSWERS.name}: {name}")
-    print(
-        f"{len(results)} of {possible} mutants tried (seed {seed}): {len(results) - len(survivors)} noticed, "
-        f"{len(survivors) - len(unanswered)} survive and are answered, {len(unanswered)} survive unanswered"
+    survived = {name for name, noticed_by in results.items() if not noticed_by}
+    is_good = survivors.judge(
+        ANSWERS,
+        survived,
+        lambda name: f"{results[name]} notices it" if results.get(name) else "",
+        tried=len(results),
+        possible=f"{possible} mutants (seed {seed})",
     )
-    return 1 if unanswered or stale else 0
+    return 0 if is_good else 1
 
 
 def _children(node: Json) -> Iterator[Json]:

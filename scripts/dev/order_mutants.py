@@ -12,8 +12,9 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
+
+from scripts.dev import survivors
 
 ROOT = Path(__file__).resolve().parents[2]
 COPY = ROOT / ".build" / "mutation-orders"
@@ -98,19 +99,16 @@ def described(mutant: str) -> str:
 
 def judge(outcome: dict[str, int | None]) -> int:
     """Prints the summary; 1 if a survivor has no answer, or an answer has no survivor."""
-    answers = tomllib.loads(ANSWERS.read_text()) if ANSWERS.exists() else {}
     tried = {mutant: code for mutant, code in outcome.items() if code is not NOT_TRIED}
-    survivors = {described(mutant) for mutant, code in tried.items() if code in (*SURVIVED, *WITHOUT_TESTS)}
-    unanswered, stale = sorted(survivors - answers.keys()), sorted(answers.keys() - survivors)
-    for survivor in unanswered:
-        print(f"no test notices it, and {ANSWERS.name} does not say why: {survivor}")
-    for answer in stale:
-        print(f"is noticed, or is no mutant any more; take it out of {ANSWERS.name}: {answer}")
-    print(
-        f"{len(tried)} of {len(outcome)} mutants tried: {len(tried) - len(survivors)} noticed, "
-        f"{len(survivors) - len(unanswered)} survive and are answered, {len(unanswered)} survive unanswered"
+    survived = {described(mutant) for mutant, code in tried.items() if code in (*SURVIVED, *WITHOUT_TESTS)}
+    is_good = survivors.judge(
+        ANSWERS,
+        survived,
+        lambda name: "" if name in survived else "is noticed, or is no mutant any more",
+        tried=len(tried),
+        possible=f"{len(outcome)} mutants",
     )
-    return 1 if unanswered or stale or len(tried) < len(outcome) else 0
+    return 0 if is_good and len(tried) == len(outcome) else 1
 
 
 if __name__ == "__main__":

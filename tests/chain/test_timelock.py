@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from clearing.chain.timelock import Step, Timelock
 from clearing.chain.timelock_deployment import TimelockTerms, hand_over
 from scripts.dev.services import Anvil
 from tests.chain.test_deployment import ROLES
+from tests.gateway.site import until
 from tests.support.secrets import role_keys
 from tongdui.encoding import keccak256
 
@@ -55,11 +55,7 @@ def test_the_contract_is_handed_to_a_timelock_which_does_only_what_was_announced
             }
         ).raw_transaction
         client.send_raw([bytes(raw)])
-        deadline = time.monotonic() + 60
-        while (receipt := client.receipt(keccak256(bytes(raw)))) is None:  # anvil answers before it mines
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        return receipt.succeeded
+        return until(lambda: client.receipt(keccak256(bytes(raw)))).succeeded  # anvil answers before it mines
 
     def wait(seconds: int) -> None:
         own_chain.rpc("evm_increaseTime", hex(seconds))

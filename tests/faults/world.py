@@ -59,7 +59,7 @@ from clearing.ordering.orders.kinds.redeem import RedeemRequest
 from clearing.ordering.orders.kinds.reverse import ReverseRequest
 from clearing.ordering.orders.kinds.spend import SpendRequest
 from clearing.ordering.orders.kinds.transfer import TransferRequest
-from clearing.ordering.orders.models import Instruction, Order, OrderState
+from clearing.ordering.orders.models import OPEN_STATES, Instruction, Order, OrderState
 from clearing.ordering.orders.requests import InstructionRequest
 from clearing.oversight.reconciliation.service import ReconciliationService
 from clearing.parties.access.service import AccessService, Caller, Scope
@@ -727,7 +727,7 @@ def _is_moving(harness: Harness, merge: str) -> bool:
 
 def _is_open(harness: Harness) -> bool:
     with harness.database.session.begin() as session:
-        query = select(Order.seq).where(Order.state.in_([OrderState.ACCEPTED, OrderState.SUBMITTED])).limit(1)
+        query = select(Order.seq).where(Order.state.in_(OPEN_STATES)).limit(1)
         return session.scalar(query) is not None
 
 

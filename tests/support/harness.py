@@ -32,7 +32,7 @@ from clearing.ordering.orders.kinds.redeem import RedeemRequest
 from clearing.ordering.orders.kinds.reverse import ReverseRequest
 from clearing.ordering.orders.kinds.spend import SpendRequest
 from clearing.ordering.orders.kinds.transfer import TransferRequest
-from clearing.ordering.orders.models import Instruction, Order, OrderState
+from clearing.ordering.orders.models import OPEN_STATES, Instruction, Order
 from clearing.ordering.orders.requests import InstructionRequest
 from clearing.ordering.orders.service import OrderService
 from clearing.parties.agreements.models import Agreement, AgreementState
@@ -358,7 +358,7 @@ class Harness:
             .where(
                 Instruction.draws_address == account.address,
                 Instruction.draws_program == account.program,
-                Order.state.in_([OrderState.ACCEPTED, OrderState.SUBMITTED]),
+                Order.state.in_(OPEN_STATES),
             )
         )
         rows = session.execute(query).all()

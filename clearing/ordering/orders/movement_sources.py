@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from clearing.ordering.orders.models import Direction, OrderState
+from clearing.ordering.orders.models import OPEN_STATES, Direction, OrderState
 from clearing.parties.agreements.models import AgreementKind
 from tongdui.orders import Kind
 
@@ -46,7 +46,7 @@ class MovementFilter:
     def is_narrow(self) -> bool:
         """Whether few movements can be among them, which an index of their own finds."""
         named = (self.member_id, self.reference, self.original_id)
-        return any(named) or self.state in (OrderState.ACCEPTED, OrderState.SUBMITTED)
+        return any(named) or self.state in OPEN_STATES
 
     @property
     def is_everything(self) -> bool:

@@ -131,7 +131,7 @@ class OrderRepository:
             .where(
                 _IS_REVERSAL,
                 pairs_in_list(self._session, Instruction.draws_address, Instruction.draws_program, accounts),
-                Order.state.in_((OrderState.ACCEPTED, OrderState.SUBMITTED)),
+                Order.state.in_(OPEN_STATES),
             )
         )
         found: Counter[AccountKey] = Counter()
@@ -162,7 +162,7 @@ class OrderRepository:
             .outerjoin(Entry, is_entry_of_instruction())
             .where(
                 pairs_in_list(self._session, Instruction.order_seq, Instruction.item, places),
-                or_(Entry.leaf.is_not(None), Order.state.in_((OrderState.ACCEPTED, OrderState.SUBMITTED))),
+                or_(Entry.leaf.is_not(None), Order.state.in_(OPEN_STATES)),
             )
         )
         rows = self._session.execute(query)

@@ -17,7 +17,7 @@ from clearing.ledger.settlement.service import SettlementService
 from clearing.notifications.webhooks.models import EndpointState, WebhookEndpoint
 from clearing.notifications.webhooks.repository import EndpointRepository
 from clearing.ordering.holds.service import HoldService
-from clearing.ordering.orders.models import Movement, OrderState
+from clearing.ordering.orders.models import OPEN_STATES, Movement, OrderState
 from clearing.ordering.orders.movements import MovementSearch, MovementService
 from clearing.oversight.liquidity.models import Level
 from clearing.oversight.liquidity.service import LiquidityService, Thresholds
@@ -97,7 +97,7 @@ class AttentionService:
 
     def _late(self, viewer: Viewer) -> Iterator[Attention]:
         end = self._clock.now() - _LATE
-        for state in (OrderState.ACCEPTED, OrderState.SUBMITTED):
+        for state in OPEN_STATES:
             found = self._movements(viewer, MovementSearch(state=state, created_before=end))
             yield from self._of_movements(Matter.LATE, found, {"state": state, "created[lt]": end.isoformat()})
 

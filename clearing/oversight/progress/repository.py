@@ -12,11 +12,9 @@ from sqlalchemy.orm import Session
 from clearing.chain.calls.models import ON_ITS_WAY, Call, CallState
 from clearing.kit.in_list import in_list
 from clearing.ordering.orders.kinds import is_movement_id
-from clearing.ordering.orders.models import Instruction, Order, OrderState
+from clearing.ordering.orders.models import OPEN_STATES, Instruction, Order, OrderState
 from clearing.oversight.approvals.models import Approval
 from clearing.pipeline.models import Transaction, TransactionState
-
-_OPEN_ORDER = (OrderState.ACCEPTED, OrderState.SUBMITTED)
 
 
 class ProgressRepository:
@@ -34,11 +32,11 @@ class ProgressRepository:
         queries: list[Select[Any]] = []
         if orders:
             queries.append(
-                select(Order.id).where(in_list(self._session, Order.id, orders), Order.state.in_(_OPEN_ORDER))
+                select(Order.id).where(in_list(self._session, Order.id, orders), Order.state.in_(OPEN_STATES))
             )
         if movements:
             query = select(Instruction.id).join(Instruction.order)
-            queries.append(query.where(in_list(self._session, Instruction.id, movements), Order.state.in_(_OPEN_ORDER)))
+            queries.append(query.where(in_list(self._session, Instruction.id, movements), Order.state.in_(OPEN_STATES)))
         if approvals:
             query = select(Approval.id).join(Call, Call.subject == Approval.result)
             queries.append(query.where(in_list(self._session, Approval.id, approvals), Call.state.in_(ON_ITS_WAY)))

@@ -25,7 +25,7 @@ from clearing.ledger.lots.checkpoints import Checkpoint
 from clearing.ledger.lots.replay import LotError
 from clearing.ledger.lots.repository import HistoryTooLong, LotRepository
 from clearing.ledger.settlement.models import BankMovement, BankMovementState, Position
-from clearing.ordering.orders.models import Instruction, Order, OrderState
+from clearing.ordering.orders.models import OPEN_STATES, Instruction, Order, OrderState
 from clearing.ordering.orders.reservation import pending_balance
 from clearing.parties.members.models import Member
 from clearing.parties.merchants.models import Merchant
@@ -36,7 +36,6 @@ from tongdui.receipts import merkle_root
 _ROWS = 2_000
 LONGEST_REPLAY = 20_000
 """Entries that a checkpoint is compared with."""
-_OPEN = (OrderState.ACCEPTED, OrderState.SUBMITTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +265,7 @@ class Snapshot:
     def wrong_drawings(self) -> list[tuple[str, bool]]:
         """Holds that say of their order that it is pending although it is not, or the other way round, with what they say."""
         became = select(Hold.id, Hold.drawing).join(Order, Order.id == Hold.order_id)
-        ended = became.where(_DRAWING, Order.state.not_in(_OPEN))
+        ended = became.where(_DRAWING, Order.state.not_in(OPEN_STATES))
         pending = [became.where(state, Hold.state == HoldState.CAPTURED, ~Hold.drawing) for state in _OPEN_ORDERS]
         return [(row.id, row.drawing) for query in (ended, *pending) for row in self._session.execute(query)]
 
@@ -315,9 +314,9 @@ class Snapshot:
 _ACCOUNTS = select(Account.address, Account.program, Account.posted, Account.reserved, Account.expiring)
 _FINAL_ORDERS: Select[*tuple[Any, ...]] = select(
     Order.id, Order.merchant_number, Order.nonce, Order.state, Order.reason
-).where(Order.state.not_in(_OPEN))
+).where(Order.state.not_in(OPEN_STATES))
 # Word for word the conditions of the partial indexes: with parameters, SQLite would not see that they apply.
-_OPEN_ORDERS = [text(f"orders.state = '{state}'") for state in _OPEN]
+_OPEN_ORDERS = [text(f"orders.state = '{state}'") for state in OPEN_STATES]
 _DRAWING = text("holds.drawing")
 
 
@@ -332,7 +331,9 @@ def _reservations(session: Session) -> tuple[dict[AccountKey, Balance], dict[int
         Instruction.draws_address, Instruction.draws_program, Instruction.kind, Instruction.points,
         Instruction.reserves, Instruction.payer, Instruction.pays,
     )  # fmt: skip
-    query = select(*columns).join(Instruction.order).where(Order.state.in_(_OPEN)).execution_options(yield_per=_ROWS)
+    query = (
+        select(*columns).join(Instruction.order).where(Order.state.in_(OPEN_STATES)).execution_options(yield_per=_ROWS)
+    )
     for address, program, kind, asked, reserves, payer, pays in session.execute(query):
         if address is not None and program is not None:
             account = (address, program)

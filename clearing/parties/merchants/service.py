@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from clearing.chain.calls.service import request_call
 from clearing.kit.clock import clock_of
 from clearing.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound, Refused
+from clearing.kit.events.changes import changed_from
 from clearing.kit.events.recorder import EventRecorder
 from clearing.kit.ids import new_id
 from clearing.kit.signing.managed_keys import ManagedKeys
@@ -86,7 +87,7 @@ def keep_elsewhere(session: Session, key: SignerKey, reference: str, actor: str)
         merchant.id,
         actor=actor,
         merchants=[merchant.number],
-        data={"signer": key.address, "before": {"kept_by": _keeper(before)}, "after": {"kept_by": reference}},
+        data={"signer": key.address, **changed_from({"kept_by": _keeper(before)}, {"kept_by": reference})},
     )
 
 
