@@ -208,7 +208,8 @@ class Source:
     # ---------------------------------------------------------------- writing
 
     def _choices(self, node: Json, *others: str) -> None:
-        """What stands at a node, or one of these instead."""
+        """What stands at a node, or one of these instead, where it is another."""
+        others = tuple(other for other in others if other != self._of(node))
         numbers = [self._mutant(self._of(node), other) for other in others]
         choices = "".join(
             f"uint256({MARK:#x}) == {number} ? ({other}) : " for number, other in zip(numbers, others, strict=True)
