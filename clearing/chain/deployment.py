@@ -7,8 +7,6 @@ from functools import partial
 
 from eth_typing import HexAddress, HexStr
 from eth_utils.address import to_checksum_address
-from web3.types import Nonce
-from web3.utils import get_create_address
 
 from clearing.chain import contract
 from clearing.chain.client import ChainClient, ChainError
@@ -36,6 +34,9 @@ def contract_address(admin: str) -> str:
 
 def created_address(account: str, nonce: int) -> str:
     """The address of what an account's transaction with this nonce creates, checksummed."""
+    from web3.types import Nonce  # takes a while to import; only whoever deploys needs it
+    from web3.utils import get_create_address
+
     return str(get_create_address(HexAddress(HexStr(account)), Nonce(nonce)))
 
 

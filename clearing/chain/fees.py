@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 
 from clearing.chain.client import ChainClient
@@ -70,6 +69,9 @@ class Fees:
 
 def decoded(raw: bytes) -> dict[str, Any]:
     """The fields of a signed EIP-1559 transaction."""
+    # Takes a while to import; only where gas costs money is it needed.
+    from eth_account.typed_transactions.typed_transaction import TypedTransaction
+
     fields: dict[str, Any] = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
     return fields
 

@@ -9,10 +9,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import (
     BigInteger,
     DateTime,
@@ -28,6 +24,7 @@ from sqlalchemy import (
     TypeDecorator,
     create_engine,
     event,
+    inspect,
     text,
 )
 from sqlalchemy.exc import DisconnectionError
@@ -48,6 +45,14 @@ BigInt = BigInteger().with_variant(Integer, "sqlite")
 """64 bits, signed. SQLite only auto-increments INTEGER."""
 
 Hash = LargeBinary(32)
+
+
+_REVISION = text("SELECT version_num FROM alembic_version").columns(version_num=String)
+_MIGRATIONS = Path(__file__).parents[1] / "migrations"
+
+
+class CannotUpgrade(Exception):
+    """The schema is of a version that this one cannot upgrade; the message is that of the migrations."""
 
 
 class Big(TypeDecorator[int]):
@@ -150,11 +155,19 @@ class Database:
         return self.url.startswith("sqlite")
 
     def upgrade(self) -> None:
-        """Migrates the schema to the newest revision. Safe to repeat."""
-        config = _migrations()
+        """Migrates the schema to the newest revision. Safe to repeat. Raises CannotUpgrade for a schema of another version."""
+        from alembic import command  # takes a while to import; only migrations need it
+        from alembic.config import Config
+        from alembic.util import CommandError
+
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS))
         with self.engine.connect() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:
+                raise CannotUpgrade(str(error)) from error
             connection.commit()
 
     def probe(self) -> None:
@@ -165,7 +178,9 @@ class Database:
     def revision(self) -> str | None:
         """The schema's revision; None if there is no schema yet."""
         with self.engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            return connection.execute(_REVISION).scalar_one_or_none()
 
     def close(self) -> None:
         """Closes all connections."""
@@ -173,15 +188,9 @@ class Database:
 
 
 @cache
-def newest_revision() -> str | None:
-    """The revision that this version of the program needs."""
-    return ScriptDirectory.from_config(_migrations()).get_current_head()
-
-
-def _migrations() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
-    return config
+def newest_revision() -> str:
+    """The revision that this version of the program needs: migrations are numbered."""
+    return max(path.stem.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*_*.py"))
 
 
 _SHARED = "shared"

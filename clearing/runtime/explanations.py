@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from clearing.chain.client import ChainError, ChainUnreachable
 from clearing.chain.fees import FeesTooLow
 from clearing.chain.sender import CannotSend
 from clearing.kit.config import variable
+from clearing.kit.database import CannotUpgrade
 from clearing.kit.errors import ClearingError
 from clearing.kit.signing.signer import SignerUnavailable
 from clearing.oversight.reconciliation.rebuild import NotEmpty
@@ -33,7 +33,7 @@ def explanation(error: Exception) -> str | None:
         | ChainUnreachable,
     ):
         return str(error)
-    if isinstance(error, CommandError):
+    if isinstance(error, CannotUpgrade):
         return f"{variable('database_url')}: the schema is of another version, which this one cannot upgrade: {error}"
     if isinstance(error, SQLAlchemyError):
         return f"{variable('database_url')}: the database failed: {reason(error)}"

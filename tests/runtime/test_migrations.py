@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
-from clearing.kit.database import Base, Database
+from clearing.kit.database import Base, CannotUpgrade, Database, newest_revision
 from clearing.migrations import check
 
 
@@ -32,6 +34,28 @@ def test_a_changed_column_a_missing_index_and_another_predicate_are_found(bare_d
     assert "accounts_program_index" in found
     assert "colour" in found
     assert ("settled" in found) is database.is_sqlite
+    database.close()
+
+
+def test_the_newest_migration_is_the_one_with_the_highest_number(bare_database_url: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", "clearing/migrations")
+    assert ScriptDirectory.from_config(config).get_heads() == [newest_revision()]
+    database = Database(bare_database_url)
+    assert database.revision() is None
+    database.upgrade()
+    assert database.revision() == newest_revision()
+    database.close()
+
+
+def test_a_schema_of_a_later_version_cannot_be_upgraded(bare_database_url: str) -> None:
+    database = Database(bare_database_url)
+    database.upgrade()
+    with database.session.begin() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(CannotUpgrade, match="9999"):
+        database.upgrade()
+    assert database.revision() == "9999"
     database.close()
 
 

@@ -204,7 +204,7 @@ def check_entries(findings: Findings, session: Session, delivered: set[str]) -> 
 
 
 def check_ends(findings: Findings, session: Session) -> None:
-    """Checks that the events of each order say how it ended: once more often than a block that fell out of the chain reopened it."""
+    """Checks that the events of each order say how it ended: once more often than a lost block reopened it."""
     last, ends = dict[str, str](), Counter[str]()
     finals = [f"order.{state}" for state in OrderState if state.is_final]
     query = select(Event.subject, Event.type).where(Event.type.in_([*finals, "order.reopened"])).order_by(Event.seq)

@@ -8,7 +8,6 @@ import secrets
 from collections.abc import Iterator
 from threading import Lock
 
-from eth_account import Account
 from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
@@ -41,6 +40,8 @@ class Keyring:
 
     def encrypt(self, private_key: bytes) -> tuple[str, str]:
         """Encrypts a private key. Returns its address (lower-case) and its keystore (JSON)."""
+        from eth_account import Account  # takes a while to import; only keystores need it
+
         keystore = Account.encrypt(private_key, self._password, kdf="scrypt", iterations=_SCRYPT_N)
         return address_of_key(private_key).lower(), json.dumps(keystore)
 
@@ -76,6 +77,8 @@ class Keyring:
             return self._decrypted[keystore]
 
     def _decrypt(self, keystore: str) -> bytes:
+        from eth_account import Account  # takes a while to import; only keystores need it
+
         for password in self._passwords[:-1]:
             try:
                 return bytes(Account.decrypt(keystore, password))
