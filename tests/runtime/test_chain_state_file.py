@@ -130,3 +130,21 @@ def test_without_a_copy_a_broken_state_is_moved_aside(
 def test_a_chain_that_never_wrote_is_left_alone(tmp_path: Path) -> None:
     ChainStateFile(tmp_path / "chain.json").repair()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_chain_that_once_came_back_mixed_is_not_thrown_away(tmp_path: Path, two_states: tuple[bytes, bytes]) -> None:
+    path, copy = tmp_path / "chain.json", tmp_path / "chain.whole.json"
+    copy.write_bytes(broken("accounts ahead of blocks", two_states))
+    path.write_bytes(copy.read_bytes())
+    chain = Chain(path)
+    chain.pay()
+    chain.stop()
+    newest = path.read_bytes()
+    file = ChainStateFile(path)
+    file.repair()
+    assert path.read_bytes() == newest
+    file.keep()
+    assert copy.read_bytes() == newest
+    path.write_bytes(newest[:-100])
+    file.repair()
+    assert path.read_bytes() == newest

@@ -14,7 +14,10 @@ _IN_BLOCK = re.compile(rb'"block_number":(\d+)\}')
 
 class ChainStateFile:
     """Anvil writes its state in place, so a kill may leave half of it; and it goes on mining while it writes, so the accounts may
-    know of a transaction that no block in the file has. This keeps the last whole state beside it."""
+    know of a transaction that no block in the file has. This keeps the last whole state beside it.
+
+    A chain that once came back from such a state stays like that, and its copies, too: then half a file is all that is repaired.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -29,7 +32,7 @@ class ChainStateFile:
         content = self.path.read_bytes()
         if not _is_complete(content):
             return  # it is being written: look again
-        if is_of_one_moment(content):
+        if is_of_one_moment(content) or self._is_mixed_for_ever():
             _write(self._copy, content)
         self._seen = written
 
@@ -39,12 +42,15 @@ class ChainStateFile:
         if not self.path.exists():
             return
         content = self.path.read_bytes()
-        if _is_complete(content) and is_of_one_moment(content):
+        if _is_complete(content) and (is_of_one_moment(content) or self._is_mixed_for_ever()):
             return
         if self._copy.exists():
             _write(self.path, self._copy.read_bytes())
         else:
             self.path.replace(self.path.with_suffix(".broken.json"))
+
+    def _is_mixed_for_ever(self) -> bool:
+        return self._copy.exists() and not is_of_one_moment(self._copy.read_bytes())
 
 
 def _write(path: Path, content: bytes) -> None:
