@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from clearing.runtime.embedded.whole_file import write_whole
+
 _PERSON = re.compile(rb'"(0x[0-9a-f]{40})":\{"nonce":(\d+),"balance":"0x[0-9a-f]+","code":"0x"')
 _BEST_BLOCK = re.compile(rb'"best_block_number":(\d+)')
 _SENT = re.compile(rb'"transaction_index":\d+,"from":"(0x[0-9a-f]{40})"')
@@ -33,7 +35,7 @@ class ChainStateFile:
         if not _is_complete(content):
             return  # it is being written: look again
         if is_of_one_moment(content) or self._is_mixed_for_ever():
-            _write(self._copy, content)
+            write_whole(self._copy, content)
         self._seen = written
 
     def repair(self) -> None:
@@ -45,19 +47,12 @@ class ChainStateFile:
         if _is_complete(content) and (is_of_one_moment(content) or self._is_mixed_for_ever()):
             return
         if self._copy.exists():
-            _write(self.path, self._copy.read_bytes())
+            write_whole(self.path, self._copy.read_bytes())
         else:
             self.path.replace(self.path.with_suffix(".broken.json"))
 
     def _is_mixed_for_ever(self) -> bool:
         return self._copy.exists() and not is_of_one_moment(self._copy.read_bytes())
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Writes all of a file, or nothing."""
-    draft = path.with_suffix(".new")
-    draft.write_bytes(content)
-    draft.replace(path)
 
 
 def _is_complete(content: bytes) -> bool:

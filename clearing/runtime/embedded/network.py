@@ -35,6 +35,7 @@ from clearing.runtime.embedded.chain_state_file import ChainStateFile
 from clearing.runtime.embedded.ports import HOST, first_free, free_port, is_free
 from clearing.runtime.embedded.settings_file import SETTINGS_FILE, write_settings
 from clearing.runtime.embedded.supervisor import Child, Supervisor
+from clearing.runtime.embedded.whole_file import write_whole
 from clearing.runtime.jobs.processes import QUEUE, ROUNDS_QUEUE, worker_command
 from clearing.runtime.preflight.keys import NEEDS, Needs
 
@@ -197,10 +198,7 @@ class EmbeddedNetwork:
         path = self.directory / "passwords" / name
         if not path.exists():
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            draft = path.with_suffix(".new")
-            draft.touch(mode=0o600)
-            draft.write_text(secrets.token_urlsafe(32))
-            draft.rename(path)
+            write_whole(path, secrets.token_urlsafe(32).encode())
         return path
 
     def _own_variables(self) -> dict[str, str]:

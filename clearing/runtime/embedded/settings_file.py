@@ -8,17 +8,15 @@ from pathlib import Path
 
 from clearing.kit.config import ENV_FILE, variable
 from clearing.runtime.embedded import DIRECTORY
+from clearing.runtime.embedded.whole_file import write_whole
 
 SETTINGS_FILE = "network.env"
 
 
 def write_settings(path: Path, variables: Mapping[str, str]) -> None:
     """Writes the file as a whole; only its owner may read it, because it holds the password of the keys."""
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    draft.touch(mode=0o600)
-    draft.write_text("".join(f"{name}={_quoted(value)}\n" for name, value in variables.items()))
-    draft.rename(path)
+    lines = [f"{name}={_quoted(value)}\n" for name, value in variables.items()]
+    write_whole(path, "".join(lines).encode())
 
 
 def use_network_here() -> None:
