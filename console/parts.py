@@ -75,7 +75,14 @@ class Parts:
     def client(self, token: str | None) -> AsyncClient:
         """A client that acts with this credential. All of them share the connections, so none is closed by itself."""
         address = str(self.settings.gateway_url)
-        return AsyncClient(address, token, timeout=10.0, max_retries=2, transport=self._transport)
+        return AsyncClient(
+            address,
+            token,
+            timeout=10.0,
+            max_retries=2,
+            longest_backoff=2.0,  # somebody waits for the page
+            transport=self._transport,
+        )
 
     async def network(self, client: AsyncClient) -> Network:
         """The network, asked for once a minute."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pages.translations import gettext, lazy
+import math
+
+from pages.translations import gettext as _
+from pages.translations import lazy
+from tongdui import APIError, RateLimitedError
 
 SENTENCES = {
     "accept_by_passed": lazy("It is too late to sign."),
@@ -131,7 +135,7 @@ SENTENCES = {
     "signature_required": lazy("Your signature is needed."),
     "signer_unavailable": lazy("Whoever keeps the key does not sign just now."),
     "too_many_endpoints": lazy("There are too many webhook endpoints."),
-    "replay_too_soon": lazy("Events were sent again just now. Wait a minute."),
+    "replay_too_soon": lazy("Events were sent again just now."),
     "too_many_events": lazy("There are too many events to send again."),
     "too_many_external_ids": lazy("The member has too many numbers."),
     "too_many_sign_ins": lazy("Too many attempts to sign in."),
@@ -161,4 +165,13 @@ SENTENCES = {
 def sentence_of(code: str, title: str) -> str:
     """The sentence for a code of the gateway; its own title for one that is new."""
     known = SENTENCES.get(code)
-    return str(known) if known is not None else gettext(title) if title else code
+    return str(known) if known is not None else _(title) if title else code
+
+
+def sentence_about(error: APIError) -> str:
+    """The sentence for a refusal, and how long to wait if time is all that it takes."""
+    sentence = sentence_of(error.code, error.title)
+    if not isinstance(error, RateLimitedError) or error.retry_after is None:
+        return sentence
+    waiting = {"what": sentence, "seconds": math.ceil(error.retry_after)}
+    return _("%(what)s Wait %(seconds)s seconds, then try again.") % waiting

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.parts import Parts
-from console.problem_texts import sentence_of
+from console.problem_texts import sentence_about, sentence_of
 from console.sessions import NoSession
 from console.visit import FirstStepNeeded, Forged, NotYours, SignInNeeded, here_of, opening, present_request
 from pages.forms import Form
@@ -60,7 +60,7 @@ def refusals(form: Form) -> Iterator[None]:
     """
     try:
         yield
-    except (AuthenticationError, ForbiddenError, RateLimitedError):
+    except (AuthenticationError, ForbiddenError):
         raise  # nothing that is typed differently would help
     except OutcomeUnknownError as error:
         form.original = str(error)
@@ -79,7 +79,7 @@ def refusals(form: Form) -> Iterator[None]:
             return
         form.renew_key()
         form.original = str(error)
-        form.refuse_at([one.pointer for one in error.errors], sentence_of(error.code, error.title))
+        form.refuse_at([one.pointer for one in error.errors], sentence_about(error))
     except RejectedError as error:
         form.renew_key()
         form.refuse(None, sentence_of(error.reason, str(error)))
@@ -238,8 +238,8 @@ async def _gateway_down(request: Request, error: Exception) -> Response:
 
 async def _too_often(request: Request, error: Exception) -> Response:
     _present(request)
-    text = _("That was too many requests in a short time. Wait a minute.")
-    return problem_page(request, 429, _("Too fast"), text, picture="clock", original=str(error))
+    assert isinstance(error, RateLimitedError)
+    return problem_page(request, 429, _("Too fast"), sentence_about(error), picture="clock", original=str(error))
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import httpx
 
+from ._delivery import LONGEST_BACKOFF
 from ._directory import Directory
 from ._environment import client_arguments
 from ._flow import AsyncDriver, Awaiting, Blocking, Driver, tls
@@ -97,6 +98,7 @@ class BaseClient(KindResources):
         rpc_url: str | None = None,
         timeout: float = 30.0,
         max_retries: int = 4,
+        longest_backoff: float = LONGEST_BACKOFF,
         deadline_seconds: int = 600,
         nonce_block: int = 20,
         nonce_file: str | Path | None = None,
@@ -112,6 +114,7 @@ class BaseClient(KindResources):
             rpc_url=rpc_url,
             timeout=timeout,
             max_retries=max_retries,
+            longest_backoff=longest_backoff,
             deadline_seconds=deadline_seconds,
             nonce_block=nonce_block,
         )
@@ -178,6 +181,8 @@ class Client(BaseClient, Blocking):
         timeout: Seconds for connecting, and for each answer (in addition to `wait`).
         max_retries: How many times a request is sent again after connection errors, 409 in flight, 429, 502, 503, 504. What the
             gateway could not recognise as the same request, such as a sign-in, is sent once (`OutcomeUnknownError`).
+        longest_backoff: Seconds that a retry may wait. If the gateway names more (`Retry-After`), the error is raised at once and
+            carries it.
         deadline_seconds: How long a signed order is valid.
         nonce_block: How many order nonces are leased at a time.
         nonce_file: A file (SQLite) for the nonces that your idempotency keys sign with, so that a retry after a restart

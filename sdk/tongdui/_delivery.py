@@ -12,7 +12,7 @@ from ._errors import APIConnectionError, APIError, APITimeoutError, OutcomeUnkno
 from ._flow import Flow, Pause, Request
 
 LONGEST_BACKOFF = 60.0
-"""Seconds. A longer Retry-After is not slept through: the error is raised and carries it."""
+"""Seconds that a retry may wait, unless a client says otherwise."""
 
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """There was no connection, so nobody can have received the request."""
@@ -23,6 +23,7 @@ def deliver(
     request: Request,
     max_retries: int,
     *,
+    longest_backoff: float = LONGEST_BACKOFF,
     accept: Collection[int] = (),
     advice: str | None = None,
     jitter: Callable[[], float] = random.random,
@@ -35,6 +36,7 @@ def deliver(
     Args:
         request: What to send.
         max_retries: How many attempts may follow the first.
+        longest_backoff: Seconds. A longer Retry-After is not slept through: the error is raised and carries it.
         accept: Statuses to return like a success.
         advice: For a request that the gateway would not recognise if it came again: what to do if no answer comes.
         jitter: Returns a number from 0 to 1 that shortens the backoff.
@@ -66,7 +68,7 @@ def deliver(
                 failure = OutcomeUnknownError(
                     f"{request.method} {request.url}: {failure.title} ({failure.status})", advice
                 )
-        if not may_retry or attempt >= max_retries or (retry_after or 0) > LONGEST_BACKOFF:
+        if not may_retry or attempt >= max_retries or (retry_after or 0) > longest_backoff:
             raise failure
         yield Pause(backoff(attempt, retry_after, jitter()))
     raise AssertionError("unreachable")

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import httpx
 import pydantic
 
-from ._delivery import deliver
+from ._delivery import LONGEST_BACKOFF, deliver
 from ._dry_run import DryRun
 from ._errors import APIError
 from ._flow import Flow, Param, Pause, Request
@@ -59,6 +59,7 @@ class Options:
     rpc_url: str | None = None
     timeout: float = 30.0
     max_retries: int = 4
+    longest_backoff: float = LONGEST_BACKOFF
     deadline_seconds: int = 600
     nonce_block: int = 20
 
@@ -129,7 +130,12 @@ class Gateway:
         request = Request(method, path, params or {}, json, own, self.options.timeout + patience)
         advice = advice_of(method, path)
         response = yield from deliver(
-            request, self.options.max_retries, accept=accept, advice=advice, jitter=self.jitter
+            request,
+            self.options.max_retries,
+            longest_backoff=self.options.longest_backoff,
+            accept=accept,
+            advice=advice,
+            jitter=self.jitter,
         )
         return response
 

@@ -55,7 +55,9 @@ def node(answer: Callable[[bytes], bytes], *, allowed: bool = True) -> Iterator[
 
 def passing_on(rpc_url: str) -> Callable[[bytes], bytes]:
     """Answers what another node answers."""
-    return lambda body: httpx.post(rpc_url, content=body, headers={"Content-Type": "application/json"}).content
+    return lambda body: (
+        httpx.post(rpc_url, content=body, headers={"Content-Type": "application/json"}, timeout=60).content
+    )
 
 
 class Check:

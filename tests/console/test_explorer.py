@@ -73,7 +73,7 @@ def test_without_signing_in_the_explorer_is_closed_unless_the_operator_opens_it(
     with site.http() as http:
         for path in paths:
             assert http.get(path).headers["location"].startswith("/sign-in"), path
-    with served(site.network.url, TONGDUI_PUBLIC_EXPLORER=True) as url, httpx.Client(base_url=url) as http:
+    with served(site.network.url, TONGDUI_PUBLIC_EXPLORER=True) as url, httpx.Client(base_url=url, timeout=60) as http:
         assert http.get("/movements").headers["location"].startswith("/sign-in")
 
 

@@ -91,7 +91,7 @@ def test_language_and_colours_are_a_click_away_and_stay(someone: Callable[..., P
 
 
 def test_without_a_choice_it_is_the_persons_language_that_counts(site: Site) -> None:
-    with httpx.Client(base_url=site.url, headers={"Accept-Language": "en"}) as http:
+    with httpx.Client(base_url=site.url, headers={"Accept-Language": "en"}, timeout=60) as http:
         assert '<html lang="en"' in http.get("/sign-in").text
         typed = {"email": "admin@fuel.example", "password": PASSWORD}
         http.cookies.update(opened(http, "/sign-in").send("/sign-in", **typed).answer.cookies)
@@ -160,7 +160,9 @@ def test_the_first_page_is_small(site: Site, someone: Callable[..., Person]) -> 
     files = {address.partition("#")[0] for address in loaded if "/static/" in address}
     assert len(files) > 5
     with httpx.Client(
-        headers={"Accept-Encoding": "br, gzip"}, cookies={site.cookie: site.seats["merchant:admin"]}
+        headers={"Accept-Encoding": "br, gzip"},
+        cookies={site.cookie: site.seats["merchant:admin"]},
+        timeout=60,
     ) as http:
         sizes = {file: http.get(file).raise_for_status().num_bytes_downloaded for file in [*files, page.url]}
     assert sizes[page.url] > 1_000
@@ -174,7 +176,7 @@ def test_a_page_without_a_chart_loads_no_library_of_charts(someone: Callable[...
 
 
 def test_a_file_is_a_list_that_spreadsheets_open_and_run_nothing_of(site: Site, gallery: str) -> None:
-    with httpx.Client(base_url=gallery, cookies={site.cookie: site.seats["operator"]}) as http:
+    with httpx.Client(base_url=gallery, cookies={site.cookie: site.seats["operator"]}, timeout=60) as http:
         answer = http.get("/gallery/list.csv")
     assert answer.content.decode("utf-8") == "\ufeffname,points\r\n'=1+1,5\r\n加油积分,7\r\n"
     assert answer.headers["content-disposition"] == 'attachment; filename="list.csv"'
@@ -190,7 +192,7 @@ def test_without_the_gateway_a_page_says_so(someone: Callable[..., Person]) -> N
         page = visitor.open("/home", status=503)
         expect(page.locator("h1")).to_have_text("The gateway cannot be reached")
         visitor.check("gateway-down")
-        with httpx.Client(base_url=url) as http:
+        with httpx.Client(base_url=url, timeout=60) as http:
             assert http.get("/healthz").text == "ok"
 
 

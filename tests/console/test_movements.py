@@ -171,7 +171,10 @@ async def requests_of_pages(site: Site) -> dict[str, list[str]]:
     token = site.seats["merchant:admin"]
     inside = httpx.ASGITransport(app)
     async with httpx.AsyncClient(
-        transport=inside, base_url="http://127.0.0.1:8088", cookies={site.cookie: token}
+        transport=inside,
+        base_url="http://127.0.0.1:8088",
+        cookies={site.cookie: token},
+        timeout=60,
     ) as http:
         await http.get("/movements")  # who is signed in, and the network, are remembered
         found: dict[str, list[str]] = {}

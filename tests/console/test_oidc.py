@@ -120,7 +120,7 @@ def test_an_answer_counts_in_the_browser_that_asked_and_in_no_other(
     """Somebody who signs in as itself cannot have another browser finish it: that one would work in a stranger's name."""
     _, url = place
     page = _at_the_issuer(browsing, url)
-    answer = httpx.post(page.url, data={"sub": "li", "action": "authorize"})
+    answer = httpx.post(page.url, data={"sub": "li", "action": "authorize"}, timeout=60)
     back = answer.headers["location"]
     assert back.startswith(url + "/sign-in/oidc?")
     victim = browser.new_context(locale=LANGUAGES["zh"])
@@ -152,7 +152,7 @@ def test_a_state_that_is_too_old_is_refused(place: tuple[Site, str], browsing: B
 
 def test_nothing_leads_away_from_the_console(place: tuple[Site, str]) -> None:
     _, url = place
-    with httpx.Client(base_url=url, headers={"Accept-Language": "en"}) as http:
+    with httpx.Client(base_url=url, headers={"Accept-Language": "en"}, timeout=60) as http:
         for onward in ("https://evil.example/", "//evil.example", "/\\evil.example"):
             begun = http.get("/sign-in/oidc/begin", params={"next": onward})
             assert begun.status_code == 303
@@ -164,7 +164,7 @@ def test_without_an_issuer_there_is_no_button(place: tuple[Site, str], tmp_path:
     with (
         Site(f"sqlite:///{tmp_path / 'x.db'}", tmp_path) as site,
         served(str(site.http.base_url)) as url,
-        httpx.Client(base_url=url, headers={"Accept-Language": "en"}) as http,
+        httpx.Client(base_url=url, headers={"Accept-Language": "en"}, timeout=60) as http,
     ):
         assert "/sign-in/oidc" not in opened(http, "/sign-in").text
         assert "The network has no other issuer." in opened(http, "/sign-in/oidc/begin").text
@@ -177,7 +177,7 @@ def test_a_gateway_or_an_issuer_that_is_away_leaves_the_password(tmp_path: Any) 
         Site(f"sqlite:///{tmp_path / 'x.db'}", tmp_path, **options) as site,
         served(str(site.http.base_url)) as url,
         served("http://127.0.0.1:9") as lonely,
-        httpx.Client(headers={"Accept-Language": "en"}) as http,
+        httpx.Client(headers={"Accept-Language": "en"}, timeout=60) as http,
     ):
         assert "127.0.0.1:9" in http.get(url + "/sign-in").text, "by its host, if it has no name"
         away = http.get(url + "/sign-in/oidc/begin")

@@ -166,7 +166,7 @@ def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(site: Site) -> N
 
 
 def test_over_https_the_cookie_is_for_this_host_only(site: Site) -> None:
-    with served(site.network.url, url="https://console.example") as url, httpx.Client(base_url=url) as http:
+    with served(site.network.url, url="https://console.example") as url, httpx.Client(base_url=url, timeout=60) as http:
         answer = http.get("/sign-in")
         secret = answer.headers["set-cookie"]
         assert secret.startswith("__Host-tongdui_visit=")

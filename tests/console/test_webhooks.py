@@ -8,10 +8,12 @@ from contextlib import closing
 
 import pytest
 from playwright.sync_api import expect
+from sqlalchemy import update
 
 from clearing.kit.database import Database
 from clearing.kit.signing.keyrings import Keyrings
 from clearing.notifications.webhooks.delivery import Deliverer
+from clearing.notifications.webhooks.models import WebhookEndpoint
 from console.webhooks.view import readable
 from tests.console.sending import opened, posted
 from tests.console.site import Person, Site
@@ -37,6 +39,12 @@ def deliver(site: Site) -> None:
     ):
         while sender.step():
             pass
+
+
+def forget_replays(site: Site, endpoint: str) -> None:
+    """Lets a minute pass."""
+    with closing(Database(site.network.settings.database_url)) as database, database.session.begin() as session:
+        session.execute(update(WebhookEndpoint).where(WebhookEndpoint.id == endpoint).values(replays_since=None))
 
 
 def secret_in(text: str) -> str:
@@ -80,6 +88,9 @@ def test_an_endpoint_from_its_first_event_to_its_end(
         assert again.error("since") == "This is in the future."
         assert again.value("since") == "2099-01-01T00:00"
         assert opened(http, path).send(f"{path}/replay", since="2026-01-01T00:00").leads_to == path
+        again = opened(http, path).send(f"{path}/replay", since="2026-01-01T00:00")
+        assert "Events were sent again just now." in again.text
+        assert again.value("since") == "2026-01-01T00:00", "nothing typed is lost, and nobody waits for a minute"
         deliver(site)
         first, sent = (one for one in receiver.requests if one.headers["webhook-id"] == event.id)
         assert first is request
@@ -92,6 +103,10 @@ def test_an_endpoint_from_its_first_event_to_its_end(
         shown.locator(f"#open-{event.id}").click()
         expect(shown.get_by_text("thank you").first).to_be_visible()
         admin.check("webhooks-endpoint-deliveries-event")
+        again = opened(http, f"{path}/deliveries/{event.id}").send(f"{path}/deliveries/{event.id}/again")
+        assert again.status == 429
+        assert re.search(r"Events were sent again just now. Wait \d+ seconds, then try again.", again.text), again.text
+        forget_replays(site, endpoint.id)
         shown.get_by_role("button", name="重新发送").click()
         expect(shown.get_by_text("事件正在重新发送。")).to_be_visible()
 

@@ -66,6 +66,7 @@ def test_no_key_at_all(witness: Witness) -> None:
         f"{witness.network.url}/v1/redemptions",
         json=witness.redemption(member, 40),
         headers={"Authorization": f"Bearer {witness.fuel.api_key}"},
+        timeout=60,
     )
     assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_missing")
     assert witness.everything(member) == before

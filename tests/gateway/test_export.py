@@ -129,7 +129,7 @@ def small_pages(url: str, key: str, merchant: str, first: date | None, last: dat
     params |= {"from": str(first)} if first else {}
     params |= {"to": str(last)} if last else {}
     headers = {"Authorization": f"Bearer {key}", "Accept": "text/csv"}
-    with httpx.Client(base_url=url, headers=headers) as http:
+    with httpx.Client(base_url=url, headers=headers, timeout=60) as http:
         cursor: str | None = ""
         while cursor is not None:
             answer = http.get("/v1/entries/export", params=params | ({"cursor": cursor} if cursor else {}))
@@ -170,7 +170,7 @@ def check_what_happens_when_the_chain_changes(harness: Harness, directory: Path)
         assert path.read_text() == "an earlier one"
         assert [each.name for each in directory.iterdir() if "broken" in each.name] == ["broken.csv"]
         headers = {"Authorization": f"Bearer {key}"}
-        with httpx.Client(base_url=url, headers=headers) as http:
+        with httpx.Client(base_url=url, headers=headers, timeout=60) as http:
             for wrong in ("1_2", "1_2_3", "x", "1_2_" + "g" * 16, "1_2_" + "0" * 15):
                 refused = http.get(f"/v1/entries/export?cursor={wrong}")
                 assert (refused.status_code, refused.json()["errors"][0]["parameter"]) == (422, "cursor")

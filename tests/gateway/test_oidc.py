@@ -55,7 +55,7 @@ def _come_back(site: Site, sub: str) -> dict[str, str]:
     assert query["state"] == [begun["state"]]
     assert query["code_challenge_method"] == ["S256"]
     assert query["redirect_uri"] == ["http://127.0.0.1:8088/sign-in/oidc"]
-    answer = httpx.post(begun["authorization_url"], data={"sub": sub, "action": "authorize"})
+    answer = httpx.post(begun["authorization_url"], data={"sub": sub, "action": "authorize"}, timeout=60)
     assert answer.status_code == 302, answer.text
     back = parse_qs(urlsplit(answer.headers["location"]).query)
     assert back["state"] == [begun["state"]]

@@ -273,10 +273,10 @@ def test_a_network_runs_from_the_wheels_and_takes_a_merchant_on_board(installed:
     try:
         wait_for(up, f"http://127.0.0.1:{port}/readyz", tmp_path / "up.log")
         wait_for(up, f"http://127.0.0.1:{console}/sign-in", tmp_path / "up.log")
-        assert httpx.get(f"http://127.0.0.1:{port}/docs").status_code == 200
-        pages = re.findall(r'(?:src|href)="(/[^"]+)"', httpx.get(f"http://127.0.0.1:{port}/docs").text)
+        assert httpx.get(f"http://127.0.0.1:{port}/docs", timeout=60).status_code == 200
+        pages = re.findall(r'(?:src|href)="(/[^"]+)"', httpx.get(f"http://127.0.0.1:{port}/docs", timeout=60).text)
         assert pages
-        assert all(httpx.get(f"http://127.0.0.1:{port}{page}").status_code == 200 for page in pages)
+        assert all(httpx.get(f"http://127.0.0.1:{port}{page}", timeout=60).status_code == 200 for page in pages)
         added = run(
             [str(installed / "clearing"), "merchant", "add", "My station", "--managed-key", "--program", "FUEL"],
             tmp_path,
@@ -290,7 +290,7 @@ def test_a_network_runs_from_the_wheels_and_takes_a_merchant_on_board(installed:
 
 
 def wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    with httpx.Client(transport=httpx.HTTPTransport(retries=0)) as http:
+    with httpx.Client(transport=httpx.HTTPTransport(retries=0), timeout=60) as http:
         for _ in range(600):
             assert process.poll() is None, log.read_text()
             try:
