@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import structlog
 
-from clearing.runtime.parent_death import die_with_parent
+from clearing.runtime.prctl import die_with_parent
 
 log = structlog.get_logger(__name__)
 

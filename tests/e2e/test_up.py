@@ -33,6 +33,12 @@ WAIT = 60.0
 KEY_MADE = "made"
 
 
+def children(process: int) -> list[int]:
+    """Ids of the processes that a process has started."""
+    tasks = Path(f"/proc/{process}/task").iterdir()
+    return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+
+
 class UpNetwork:
     """A network that `clearing up` runs in a directory, as a user starts it."""
 
@@ -66,9 +72,8 @@ class UpNetwork:
     def child(self, name: str) -> int:
         """The id of one of its processes."""
         assert self._process is not None
-        tasks = Path(f"/proc/{self._process.pid}/task").iterdir()
-        children = [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
-        (found,) = [pid for pid in children if name.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
+        (server,) = children(self._process.pid)  # which has forked them all
+        (found,) = [pid for pid in children(server) if Path(f"/proc/{pid}/comm").read_text().strip() == name]
         return found
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -32,6 +32,7 @@ from clearing.kit.signing.role_keys import ROLES, RoleKeys
 from clearing.parties.access.service import bootstrap_keys
 from clearing.parties.staff.first_operator import SignIn, add_first_operator
 from clearing.runtime.embedded.chain_state_file import ChainStateFile
+from clearing.runtime.embedded.fork_server import SHARED
 from clearing.runtime.embedded.ports import HOST, first_free, free_port, is_free
 from clearing.runtime.embedded.settings_file import SETTINGS_FILE, write_settings
 from clearing.runtime.embedded.supervisor import Child, Supervisor
@@ -45,7 +46,8 @@ Report = Callable[[str, str], None]
 
 CHAIN_ID = 31_337
 _START_TIMEOUT = 180.0
-_STOP_ORDER = ("console", "gateway", "worker", "rounds", "signer", "sequencer", "projector", "chain")
+_STOP_ORDER = (("console", "gateway", "worker", "rounds"), ("signer", "sequencer", "projector"), ("chain",))
+"""First what takes new work, last what all others need."""
 _USUAL_RPC_PORT = 8545
 _USUAL_CONSOLE_PORT = 8088
 
@@ -101,6 +103,7 @@ class EmbeddedNetwork:
         self.settings = self._settings()
         try:
             self._start_chain()
+            SHARED.load()  # meanwhile
             self._prepare()
             write_settings(self.directory / SETTINGS_FILE, self._own_variables())
             for name in ("projector", "sequencer", "signer"):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clearing.runtime.parent_death import die_with_parent
+from clearing.runtime.embedded.fork_server import SHARED, Forked
 
 _STOP_TIMEOUT = 20.0
 _LOOK_EVERY = 0.2
@@ -30,22 +30,13 @@ class Child:
     log: Path
     stop_signal: signal.Signals = signal.SIGTERM
     before_start: Callable[[], None] = _nothing
-    process: subprocess.Popen[bytes] | None = None
+    process: Forked | None = None
     starts: int = 0
 
     def start(self) -> None:
         """Starts the process, with its output appended to its log."""
         self.before_start()
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(  # noqa: S603 (our own command)
-                self.command,
-                env=self.environment,
-                stdout=output,
-                stderr=output,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C reaches only the supervisor, which then stops the children in order
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 (one call into libc)
-            )
+        self.process = SHARED.start(self.name, self.command, environment=self.environment, output=self.log)
         self.starts += 1
 
     @property
@@ -53,16 +44,18 @@ class Child:
         """Whether it runs now."""
         return self.process is not None and self.process.poll() is None
 
-    def stop(self) -> None:
-        """Asks it to end; kills it if it does not."""
-        if self.process is None or not self.running:
-            return
-        self.process.send_signal(self.stop_signal)
-        try:
-            self.process.wait(_STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+    def ask_to_stop(self) -> None:
+        """Asks it to end."""
+        if self.process is not None:
+            self.process.send_signal(self.stop_signal)
+
+    def await_end(self) -> None:
+        """Waits until it has ended; kills it if it does not end."""
+        if self.process is not None:
+            try:
+                self.process.wait(_STOP_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                self.kill()
 
     def kill(self) -> None:
         """Ends it at once, as a power cut would."""
@@ -81,7 +74,6 @@ class Supervisor:
 
     children: dict[str, Child] = field(default_factory=dict)
     _stopping: threading.Event = field(init=False, default_factory=threading.Event)
-    _stopped: threading.Event = field(init=False, default_factory=threading.Event)
     _restarting: threading.Lock = field(init=False, default_factory=threading.Lock)
     _watcher: threading.Thread | None = field(init=False, default=None)
 
@@ -95,14 +87,16 @@ class Supervisor:
         self._watcher = threading.Thread(target=self._watch, args=(meanwhile,), daemon=True)
         self._watcher.start()
 
-    def stop(self, order: Sequence[str]) -> None:
-        """Stops the children in this order. Safe to call twice."""
+    def stop(self, order: Sequence[Sequence[str]]) -> None:
+        """Stops the children in this order, those that are named together at once. Safe to call twice."""
         self._stopping.set()
         with self._restarting:  # a child that the watcher is just starting must be there to be stopped
-            for name in order:
-                if name in self.children:
-                    self.children[name].stop()
-        self._stopped.set()
+            for names in order:
+                together = [self.children[name] for name in names if name in self.children]
+                for child in together:
+                    child.ask_to_stop()
+                for child in together:
+                    child.await_end()
         if self._watcher is not None:
             self._watcher.join()
 
@@ -113,15 +107,8 @@ class Supervisor:
                 # A child that keeps dying is restarted more and more slowly.
                 if not child.running and not self._stopping.wait(min(0.1 * 2**child.starts, _LONGEST_PAUSE)):
                     self._restart(child)
-        # To Linux, the thread that started a child is its parent: children would die with this thread, in any order.
-        self._stopped.wait()
 
     def _restart(self, child: Child) -> None:
         with self._restarting:
             if not self._stopping.is_set():
                 child.start()
-
-
-def _die_with_parent() -> None:
-    """When the supervisor is killed its children die too, so that a directory never has two networks."""
-    die_with_parent(signal.SIGTERM)

@@ -17,7 +17,7 @@ from clearing.kit import logs
 from clearing.kit.config import settings
 from clearing.kit.metrics import JOB_SECONDS
 from clearing.runtime.jobs.context import context
-from clearing.runtime.parent_death import die_with_parent
+from clearing.runtime.prctl import die_with_parent
 
 log = structlog.get_logger(__name__)
 
