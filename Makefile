@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 IN := . scripts/dev/env.sh &&
 PYTHON := $(wildcard clearing console gateway pages sdk scripts tests)
 # The order of the files is that of tests/conftest.py.
-PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 BENCH_ARGS ?=
 PROFILE_ARGS ?=
 SOAK_ARGS ?=

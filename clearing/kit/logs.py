@@ -19,7 +19,7 @@ def configure(level: int = logging.INFO) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        # A line is written at once, with its end: workers share a file, and print() writes the end by itself if output is unbuffered.
+        # Each line at once, with its end: workers share a file, and print() writes the end by itself where output is unbuffered.
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )

@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.till import DAY, Till, new_till
 from tests.e2e.witness import WAIT, Witness
+from tests.support.nightly import by_day
 from tongdui.encoding import hex_of
 
 pytestmark = pytest.mark.timeout(900)
@@ -149,7 +150,7 @@ def test_an_import_that_is_killed_anywhere_is_made_good_by_running_it_again(till
     kills: list[str] = []
     for rows in (day.first, day.second):
         path = till.file(rows)
-        for _ in range(12):
+        for _ in range(by_day(4, at_night=12)):
             place = _kill(_start(till, path), dice)
             if place is None:
                 break

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -12,6 +10,7 @@ import httpx
 from clearing.kit.signing.passwords import Purpose
 from scripts.dev.services import free_port
 from tests.gateway.site import until
+from tests.support import forked
 from tests.support.secrets import password_variables
 
 
@@ -30,23 +29,21 @@ class GatewayProcess:
             **password_variables(*Purpose),
             **settings,
         }
-        with log.open("wb") as output:
-            command = [sys.executable, "-m", "gateway", *arguments]
-            self.popen = subprocess.Popen(command, env=self.environment, stdout=output, stderr=output)
+        self.process = forked.start(["gateway", *arguments], environment=self.environment, log=log)
         self.url = f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> GatewayProcess:
         try:
-            until(lambda: self.popen.poll() is not None or self._answers(), 120)
-            assert self.popen.poll() is None, self.log.read_text()
+            until(lambda: self.process.poll() is not None or self._answers(), 120)
+            assert self.process.poll() is None, self.log.read_text()
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.popen.kill()
-        self.popen.wait()
+        self.process.kill()
+        self.process.wait()
 
     def _answers(self) -> bool:
         try:

@@ -32,8 +32,8 @@ def process(database_url: str, tmp_path: Path) -> Iterator[GatewayProcess]:
 
 def test_it_stops_on_sigterm(process: GatewayProcess) -> None:
     assert httpx.get(process.url + "/docs", timeout=60).status_code == 200
-    process.popen.send_signal(signal.SIGTERM)
-    assert process.popen.wait(60) in (0, -signal.SIGTERM)
+    process.process.send_signal(signal.SIGTERM)
+    assert process.process.wait(60) in (0, -signal.SIGTERM)
     for line in process.log.read_text().splitlines():
         assert json.loads(line)["timestamp"], "every line is JSON"
 
@@ -52,12 +52,12 @@ def test_waiting_clients_are_answered_before_it_stops(fresh_site: Site, tmp_path
             return session.scalars(select(Order.id)).first() is not None
 
     with GatewayProcess(fresh_site.settings.database_url, tmp_path / "log") as running:
-        with later(is_accepted, lambda: running.popen.send_signal(signal.SIGTERM)):
+        with later(is_accepted, lambda: running.process.send_signal(signal.SIGTERM)):
             began = time.monotonic()
             answer = httpx.post(running.url + "/v1/issuances", json=body, headers=headers, timeout=60)
         assert answer.status_code == 202
         assert time.monotonic() - began < 25, "it stops waiting for the chain"
-        running.popen.wait(60)
+        running.process.wait(60)
 
 
 def test_a_killed_gateway_loses_nothing_it_answered(fresh_site: Site, tmp_path: Path) -> None:

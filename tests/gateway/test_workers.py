@@ -41,8 +41,8 @@ def process(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ga
     ports = {"TONGDUI_METRICS_PORT": str(_two_free_ports())}
     with GatewayProcess(site.settings.database_url, log, "--workers", "2", **ports) as running:
         yield running
-        running.popen.send_signal(signal.SIGTERM)
-        assert running.popen.wait(60) == 0
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(60) == 0
         assert not any(map(_is_alive, _workers(running)))
 
 
@@ -149,9 +149,9 @@ def _waiting(process: GatewayProcess, site: Site, gas: Party, name: str) -> Iter
 def _drain(process: GatewayProcess, site: Site, gas: Party) -> None:
     with _waiting(process, site, gas, "drained") as pending:
         began = time.monotonic()
-        process.popen.send_signal(signal.SIGTERM)
+        process.process.send_signal(signal.SIGTERM)
         assert [answer.result().status_code for answer in pending] == [202] * 8
-    assert process.popen.wait(60) == 0
+    assert process.process.wait(60) == 0
     assert time.monotonic() - began < 25, "they stop waiting for the chain"
 
 
@@ -167,7 +167,7 @@ def test_a_decision_reaches_those_who_wait_with_either(process: GatewayProcess, 
 def test_workers_die_with_their_parent(site: Site, tmp_path: Path) -> None:
     with GatewayProcess(site.settings.database_url, tmp_path / "log", TONGDUI_GATEWAY_WORKERS="2") as running:
         workers = _workers(running)
-        running.popen.kill()
+        running.process.kill()
         until(lambda: not any(map(_is_alive, workers)))
     assert len(workers) == 2
 
@@ -175,5 +175,5 @@ def test_workers_die_with_their_parent(site: Site, tmp_path: Path) -> None:
 def test_sqlite_is_refused(tmp_path: Path) -> None:
     log = tmp_path / "log"
     running = GatewayProcess(f"sqlite:///{tmp_path / 'tongdui.db'}", log, "--workers", "2")
-    assert running.popen.wait(60) == 2
+    assert running.process.wait(60) == 2
     assert log.read_text().startswith("TONGDUI_GATEWAY_WORKERS: SQLite has one writer")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -30,7 +28,9 @@ from clearing.ordering.orders.models import Order, OrderState
 from clearing.oversight.reconciliation.service import ReconciliationService
 from clearing.pipeline.leadership import Leadership
 from clearing.pipeline.models import Transaction, TransactionAttempt, TransactionState
+from clearing.runtime.embedded.fork_server import Forked
 from scripts.dev.services import Anvil, anvil
+from tests.support import forked
 from tests.support.harness import Harness
 from tests.support.secrets import role_keys, secret_variables
 
@@ -348,7 +348,7 @@ def test_no_fee_goes_over_the_ceiling(costly_harness: Harness, own_chain: Anvil)
 
 
 @contextlib.contextmanager
-def _daemon(harness: Harness, name: str, directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _daemon(harness: Harness, name: str, directory: Path) -> Iterator[Forked]:
     settings = harness.settings
     environment = {
         **os.environ,
@@ -358,8 +358,7 @@ def _daemon(harness: Harness, name: str, directory: Path) -> Iterator[subprocess
         **secret_variables(settings),
         "TONGDUI_RESEND_AFTER": "1",
     }
-    with (directory / f"{name}.log").open("ab") as log:
-        process = subprocess.Popen([sys.executable, "-m", "clearing", name], env=environment, stdout=log, stderr=log)
+    process = forked.start(["clearing", name], environment=environment, log=directory / f"{name}.log")
     try:
         yield process
     finally:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from scripts.dev.services import Anvil, free_port
+from tests.support import forked
 from tests.support.secrets import password_variables, role_keys
 
 CONTRACT = "0x" + "11" * 20
@@ -41,10 +42,7 @@ class Shell:
     def refused(self, *command: str) -> str:
         """What the command says, which must fail as it should and leave nothing behind."""
         before = self.files()
-        done = subprocess.run(
-            [sys.executable, "-m", *command],
-            cwd=self.directory, env=self.environment(), capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
+        done = forked.run(command, environment=self.environment(), directory=self.directory)
         assert done.returncode == 2, done.stdout + done.stderr
         for trace in ("Traceback", "[SQL", "SELECT", "sqlalche.me", "pydantic.dev"):
             assert trace not in done.stdout + done.stderr
@@ -53,10 +51,7 @@ class Shell:
 
     def run(self, *command: str) -> str:
         """What a command prints that works."""
-        done = subprocess.run(
-            [sys.executable, "-m", *command],
-            cwd=self.directory, env=self.environment(), capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
+        done = forked.run(command, environment=self.environment(), directory=self.directory)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

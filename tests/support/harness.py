@@ -105,20 +105,28 @@ class Harness:
     """Everything but the gateway. Merchants: `fuel` (program FUEL), `cine` (CINE). An agreement exchanges FUEL for CINE at 9/10."""
 
     def __init__(
-        self, database_url: str, rpc_url: str, directory: Path, clock: Clock = SYSTEM_CLOCK, **overrides: object
+        self,
+        database_url: str,
+        rpc_url: str,
+        directory: Path,
+        clock: Clock = SYSTEM_CLOCK,
+        *,
+        contract: str | None = None,
+        **overrides: object,
     ) -> None:
+        """Deploys a contract and makes the tables, unless there are a contract and a database of its network."""
         self.keyrings = keyrings()
         self.keyring = self.keyrings.managed_keys
         self.keys = role_keys(directory / "keys")
         for role in ROLES:
             self.keys.ensure(role)
         self.client = PatientClient(rpc_url)
-        contract = deploy(self.client, self.keys, operator_name="Test", utc_offset_seconds=28_800)
+        deployed = contract or deploy(self.client, self.keys, operator_name="Test", utc_offset_seconds=28_800)
         values: dict[str, object] = {
             "database_url": database_url,
             "rpc_url": rpc_url,
             "chain_id": self.client.chain_id(),
-            "contract": contract,
+            "contract": deployed,
             "keystore_dir": directory / "keys",
             **passwords(),
             "batch_max_age": 0.0,
@@ -129,7 +137,8 @@ class Harness:
         self.settings = Settings.model_validate(values)
         self.network = NetworkIdentity.of(self.settings)
         self.database = Database(database_url, clock=clock)
-        self.database.upgrade()
+        if contract is None:
+            self.database.upgrade()
         self.restart()
 
     def today(self) -> int:
