@@ -147,6 +147,15 @@ def propose_short(witness: Witness) -> Agreement:
     raise AssertionError("a proposal takes more than a minute")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def short_agreement(witness: Witness) -> Agreement:
+    """An agreement that is good at the beginning of the file and ends in a minute."""
+    signed = witness.participants["CINE"].client.agreements.sign(propose_short(witness), wait=WAIT)
+    member = witness.member(10)
+    witness.fuel.client.exchanges.create(agreement=signed, member=member, points=3, wait=WAIT).settled()
+    return signed
+
+
 def exchange_by(witness: Witness, member: Member, agreement: Agreement, points: int = 6) -> dict[str, Any]:
     """The body of a signed exchange."""
     wire = Instruction(Kind.EXCHANGE, member.address, points, witness.fuel.program.number, agreement.number or 0)
@@ -178,15 +187,6 @@ def test_an_agreement_that_another_one_replaced(witness: Witness) -> None:
     witness.fuel.client.exchanges.create(agreement=old, member=member, points=3, wait=WAIT).settled()
     cinema.agreements.sign(propose(witness, rate="1/4", supersedes=old, grace_seconds=0), wait=WAIT)
     assert_exchange_refused(witness, old, 422, "agreement_not_live")
-
-
-@pytest.mark.slow
-def test_an_agreement_whose_time_is_over(witness: Witness) -> None:
-    signed = witness.participants["CINE"].client.agreements.sign(propose_short(witness), wait=WAIT)
-    member = witness.member(10)
-    witness.fuel.client.exchanges.create(agreement=signed, member=member, points=3, wait=WAIT).settled()
-    time.sleep(max(0.0, (signed.valid_until - datetime.now(UTC)).total_seconds() + 0.5))
-    assert_exchange_refused(witness, signed, 422, "agreement_not_live")
 
 
 def test_an_agreement_for_another_program(witness: Witness) -> None:
@@ -298,3 +298,14 @@ def test_a_nonce_that_was_never_reserved(witness: Witness) -> None:
 
 def test_the_books_balance_after_all_that(witness: Witness) -> None:
     witness.assert_books_balance()
+
+
+# -------------------------------------------------------------------- what ends by itself
+
+
+@pytest.mark.slow
+def test_an_agreement_whose_time_is_over(witness: Witness, short_agreement: Agreement) -> None:
+    """The last test of the file: most of the minute has passed meanwhile."""
+    assert short_agreement.valid_until is not None
+    time.sleep(max(0.0, (short_agreement.valid_until - datetime.now(UTC)).total_seconds() + 0.5))
+    assert_exchange_refused(witness, short_agreement, 422, "agreement_not_live")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -273,6 +274,23 @@ def test_a_deployment_where_gas_costs_money_says_what_it_needs(shell: Shell, own
     assert "has 0 wei and needs" in said
     own_chain.rpc("anvil_setBalance", said.split()[3], hex(10**18))
     assert shell.run("clearing", "deploy").startswith("TONGDUI_CONTRACT=0x")
+
+
+def test_a_deployment_can_make_the_timelock_that_will_own_the_contract(shell: Shell, own_chain: Anvil) -> None:
+    shell.set(RPC_URL=own_chain.url)
+    shell.settings |= password_variables()
+    shell.keep("keys")
+    delay = ["clearing", "deploy", "--timelock-delay"]
+    assert shell.refused(*delay, "60") == "--timelock-delay: give the seconds, and at least one --timelock-proposer"
+    said = shell.refused(*delay, "60", "--timelock-proposer", "0x12")
+    assert said.startswith("--timelock-proposer: ")
+    announcing = [*delay, "60", "--timelock-proposer", "0x" + "33" * 20]
+    contract = shell.run(*announcing)
+    assert contract.startswith("TONGDUI_CONTRACT=0x")
+    assert shell.run(*announcing) == contract, "deploying again finds what is there"
+    shell.set(CONTRACT=contract.strip().partition("=")[2])
+    shown = shell.run("clearing", "contract", "show")
+    assert re.search(r"next owner\W+0x[0-9a-fA-F]{40}, which has not", shown), shown
 
 
 def test_the_gateway_refuses_in_the_same_words(shell: Shell) -> None:
