@@ -37,6 +37,7 @@ import psycopg
 from psycopg import sql
 
 from clearing.runtime.embedded.ports import first_free, is_free
+from tongdui._flow import tls
 
 START_TIMEOUT: Final = 180.0
 STOP_TIMEOUT: Final = 60.0
@@ -381,7 +382,7 @@ class Anvil(Service):
     def rpc(self, method: str, *parameters: Any) -> Any:
         """Calls one method and returns its result."""
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
-        answer = httpx.post(self.url, json=request, timeout=60).raise_for_status().json()
+        answer = httpx.post(self.url, json=request, timeout=60, verify=tls()).raise_for_status().json()
         if "error" in answer:
             raise ServiceError(f"{method}: {answer['error']['message']}")
         return answer["result"]

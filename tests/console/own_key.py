@@ -18,6 +18,7 @@ from console.settings import Settings
 from console.visit import LANGUAGE_COOKIE
 from pages import csrf
 from tests.console.site import Merchant, Site, signed_in
+from tongdui._flow import tls
 
 
 def send(site: Site, seat: str, path: str, form: Mapping[str, Any], files: Any = None) -> httpx.Response:
@@ -31,7 +32,9 @@ def send(site: Site, seat: str, path: str, form: Mapping[str, Any], files: Any =
 @cache
 def token_of(url: str, session: str) -> str:
     """The token of this session's forms: that of a page, because it knows for which seat it was shown."""
-    with httpx.Client(base_url=url, cookies={SessionCookie(Settings()).name: session}, timeout=60) as http:
+    with httpx.Client(
+        base_url=url, cookies={SessionCookie(Settings()).name: session}, timeout=60, verify=tls()
+    ) as http:
         found = re.search(rf'name="{csrf.FIELD}" value="([^"]+)"', http.get("/account").raise_for_status().text)
     assert found is not None
     return found[1]

@@ -26,6 +26,7 @@ from console.settings import Settings
 from console.visit import LANGUAGE_COOKIE
 from tests.gateway.staff import PASSWORD, password_hash
 from tongdui import Agreement, Client, Issue, Movement, testing, yuan
+from tongdui._flow import tls
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / ".build" / "screenshots"
@@ -111,7 +112,9 @@ class Site:
     def http(self, token: str | None = None) -> httpx.Client:
         """A client without a browser, signed in with this token."""
         cookies = {self.cookie: token, LANGUAGE_COOKIE: "en"} if token else {}
-        return httpx.Client(base_url=self.url, cookies=cookies, headers={"Accept-Language": "en"}, timeout=60)
+        return httpx.Client(
+            base_url=self.url, cookies=cookies, headers={"Accept-Language": "en"}, timeout=60, verify=tls()
+        )
 
     def close(self) -> None:
         """Closes the connections."""

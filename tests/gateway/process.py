@@ -12,6 +12,7 @@ from scripts.dev.services import free_port
 from tests.gateway.site import until
 from tests.support import forked
 from tests.support.secrets import password_variables
+from tongdui._flow import tls
 
 
 class GatewayProcess:
@@ -47,6 +48,6 @@ class GatewayProcess:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(self.url + "/healthz", timeout=10).status_code in (200, 503)
+            return httpx.get(self.url + "/healthz", timeout=10, verify=tls()).status_code in (200, 503)
         except httpx.TransportError:
             return False

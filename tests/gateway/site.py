@@ -46,6 +46,7 @@ from gateway.app import create_app
 from gateway.server import KEEP_ALIVE_SECONDS
 from tests.support.secrets import passwords
 from tongdui import receipts
+from tongdui._flow import tls
 from tongdui.encoding import hex_of
 
 MOVING_SCOPES = ["issue", "redeem", "exchange", "spend", "transfer", "reverse", "expire"]
@@ -103,7 +104,7 @@ class Site:
         gateway.health.keep_seconds = gateway.newest_block.keep_seconds = 0  # tests look again at once
         gateway.waiters.is_stopping = gateway.feed.is_stopping = lambda: self._server.should_exit
         self._thread = threading.Thread(target=self._server.run, args=([self._listener],), daemon=True)
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.settings.gateway_port}", timeout=60)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.settings.gateway_port}", timeout=60, verify=tls())
 
     def __enter__(self) -> Site:
         self._thread.start()
