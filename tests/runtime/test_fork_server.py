@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,25 @@ def test_a_killed_server_takes_all_along_and_another_one_starts(server: ForkServ
     other = started(server, tmp_path, SLEEP)
     assert other.poll() is None
     assert process.poll() == -1
+
+
+def test_a_process_of_a_killed_server_is_not_taken_for_another_one_of_its_number(
+    server: ForkServer, tmp_path: Path
+) -> None:
+    process = started(server, tmp_path, SLEEP)
+    server.stop()
+    other = started(server, tmp_path, SLEEP)
+    twin = replace(process, pid=other.pid)
+    assert twin.poll() == -1
+    twin.kill()
+    assert other.poll() is None
+
+
+def test_whoever_was_interrupted_leaves_no_answer_for_the_next_question(server: ForkServer, tmp_path: Path) -> None:
+    process = started(server, tmp_path, SLEEP)
+    server._asked += 1
+    server._send({"do": "signal", "pid": process.pid, "signal": signal.SIGTERM, "number": server._asked})
+    assert process.wait(60) == -signal.SIGTERM
 
 
 def test_it_ends_with_whoever_made_it(tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ class Forked:
     """A process that the server has started; a part of the interface of `subprocess.Popen`."""
 
     pid: int
+    life: int
+    """Which of the servers has started it, by number."""
     _server: ForkServer
     returncode: int | None = None
     """The exit code once it has ended, negative for a signal. -1 if the server has ended before it."""
@@ -91,6 +93,10 @@ class ForkServer:
     _server: subprocess.Popen[bytes] | None = None
     _channel: IO[str] | None = None
     _loads: bool = False
+    _life: int = 0
+    """How many servers there have been."""
+    _asked: int = 0
+    """How many questions. An answer has its question's number: whoever was interrupted leaves one behind."""
 
     def load(self) -> None:
         """Lets it load what the processes of a network need, meanwhile: what is asked for next waits for that."""
@@ -129,36 +135,47 @@ class ForkServer:
         }
         with self._lock:
             try:
-                return Forked(self._ask(request), self)
+                pid = self._ask(request)
             except ForkServerError:  # somebody has killed it: another one starts
-                return Forked(self._ask(request), self)
+                pid = self._ask(request)
+            return Forked(pid, self._life, self)
 
     def exit_code(self, process: Forked) -> int | None:
         """The exit code of a process, or None while it runs."""
-        with self._lock:
-            try:
-                code: int | None = self._ask({"do": "poll", "pid": process.pid})
-            except ForkServerError:
-                return -1
-            return code
+        return self._ask_about(process, {"do": "poll"})
 
     def send_signal(self, process: Forked, number: int) -> None:
         """Sends a signal to a process that it has started."""
-        with self._lock, contextlib.suppress(ForkServerError):
-            self._ask({"do": "signal", "pid": process.pid, "number": int(number)})
+        self._ask_about(process, {"do": "signal", "signal": int(number)})
 
     def stop(self) -> None:
         """Ends the server, and with it all that it has started."""
         with self._lock:
             self._forget()
 
+    def _ask_about(self, process: Forked, request: dict[str, Any]) -> int | None:
+        """What the server that has started a process says; -1 if it has ended, and the process with it."""
+        with self._lock:
+            if self._channel is None or process.life != self._life:
+                return -1
+            try:
+                found: int | None = self._ask({**request, "pid": process.pid})
+            except ForkServerError:
+                return -1
+            return found
+
     def _ask(self, request: dict[str, Any]) -> Any:
-        channel = self._send(request)
-        answer = channel.readline()
-        if not answer:
-            self._forget()
-            raise ForkServerError("the fork server has ended")
-        return json.loads(answer)
+        self._asked += 1
+        channel = self._send({**request, "number": self._asked})
+        try:
+            while answer := channel.readline():
+                number, found = json.loads(answer)
+                if number == self._asked:
+                    return found
+        except OSError:  # it had not read all when it ended
+            pass
+        self._forget()
+        raise ForkServerError("the fork server has ended")
 
     def _send(self, request: dict[str, Any]) -> IO[str]:
         channel = self._channel or self._open()
@@ -181,6 +198,7 @@ class ForkServer:
                 start_new_session=True,
             )
             self._channel = ours.makefile("rw", encoding="ascii")
+        self._life += 1
         if self._loads:
             self._channel.write(json.dumps({"do": "load"}) + "\n")
         return self._channel
@@ -221,16 +239,16 @@ class Server:
                 if pid == 0:
                     return dict(request)
                 self._codes[pid] = None
-                self._answer(pid)
+                self._answer(request, pid)
             else:
                 self._reap()
                 if what == "signal" and self._codes.get(request["pid"], -1) is None:
-                    os.kill(request["pid"], request["number"])
-                self._answer(self._codes.get(request["pid"], -1))
+                    os.kill(request["pid"], request["signal"])
+                self._answer(request, self._codes.get(request["pid"], -1))
         return None
 
-    def _answer(self, found: int | None) -> None:
-        self._channel.write(json.dumps(found) + "\n")
+    def _answer(self, request: dict[str, Any], found: int | None) -> None:
+        self._channel.write(json.dumps([request["number"], found]) + "\n")
         self._channel.flush()
 
     def _reap(self) -> None:
