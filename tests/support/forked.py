@@ -14,25 +14,26 @@ _TIMEOUT = 120.0
 
 
 def start(
-    command: Sequence[str], *, environment: Mapping[str, str], log: Path, directory: Path | None = None
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    log: Path,
+    errors: Path | None = None,
+    directory: Path | None = None,
 ) -> Forked:
-    """Starts `python -m` with these arguments; what it says is appended to the log."""
+    """Starts `python -m` with these arguments; what it says is appended to the log; its errors to their own, if given."""
     SHARED.load()
     whole = [sys.executable, "-m", *command]
-    return SHARED.start(command[0], whole, environment=environment, output=log, directory=directory)
+    return SHARED.start(command[0], whole, environment=environment, output=log, errors=errors, directory=directory)
 
 
 def run(command: Sequence[str], *, environment: Mapping[str, str], directory: Path) -> subprocess.CompletedProcess[str]:
     """Runs `python -m` with these arguments in a directory, like `subprocess.run`."""
-    SHARED.load()
     with tempfile.TemporaryDirectory() as elsewhere:
         output, errors = Path(elsewhere) / "output", Path(elsewhere) / "errors"
-        whole = [sys.executable, "-m", *command]
-        process = SHARED.start(
-            command[0], whole, environment=environment, output=output, errors=errors, directory=directory
-        )
+        process = start(command, environment=environment, log=output, errors=errors, directory=directory)
         try:
             code = process.wait(_TIMEOUT)
         finally:
             process.kill()
-        return subprocess.CompletedProcess(whole, code, output.read_text(), errors.read_text())
+        return subprocess.CompletedProcess(command, code, output.read_text(), errors.read_text())

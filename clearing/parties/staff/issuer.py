@@ -7,10 +7,8 @@ answer is remembered, too, so that nobody waits for it again at once.
 from __future__ import annotations
 
 import json
-import ssl
 import time
 from dataclasses import dataclass, replace
-from functools import cache
 from threading import Lock
 from typing import Annotated, Any
 
@@ -22,6 +20,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from clearing.kit.clock import Clock
 from clearing.kit.errors import Unauthenticated, Unavailable
+from tongdui._flow import tls
 
 log = structlog.get_logger(__name__)
 
@@ -151,16 +150,10 @@ def _refused(status: int, content: object) -> None:
     raise Unauthenticated("the issuer does not know this code any more; begin again", code="oidc_failed")
 
 
-@cache
-def _tls() -> ssl.SSLContext:
-    """Made once: to read the system's certificates takes 30 ms of CPU."""
-    return httpx.create_ssl_context()
-
-
 def _answer(method: str, url: str, **options: Any) -> tuple[int, bytes]:
     until = time.monotonic() + _PATIENCE
     body = bytearray()
-    with httpx.stream(method, url, timeout=_TIMEOUT, verify=_tls(), **options) as response:
+    with httpx.stream(method, url, timeout=_TIMEOUT, verify=tls(), **options) as response:
         for chunk in response.iter_bytes():
             body += chunk
             if len(body) > _LARGEST:

@@ -8,7 +8,6 @@ reaches another process which was given the same id. It ends with whoever made i
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib
 import json
 import os
@@ -24,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from clearing.kit.garbage import freeze_startup_objects
 from clearing.runtime.prctl import die_with_parent, name_process
 
 _WAIT_STEP = 0.02
@@ -38,6 +38,8 @@ _LOADED = (
     "console.server",
 )
 """What the processes of a network load. None of these may read settings while it is loaded: they are the server's own."""
+
+_LOAD = {"do": "load"}
 
 
 class ForkServerError(Exception):
@@ -101,9 +103,14 @@ class ForkServer:
     def load(self) -> None:
         """Lets it load what the processes of a network need, meanwhile: what is asked for next waits for that."""
         with self._lock:
-            if not self._loads:
-                self._loads = True
-                self._send({"do": "load"})
+            if self._loads:
+                return
+            self._loads = True
+            if self._channel is None:
+                self._open()
+            else:
+                with contextlib.suppress(ForkServerError):  # another one loads when it starts
+                    self._send(_LOAD)
 
     def start(
         self,
@@ -200,7 +207,8 @@ class ForkServer:
             self._channel = ours.makefile("rw", encoding="ascii")
         self._life += 1
         if self._loads:
-            self._channel.write(json.dumps({"do": "load"}) + "\n")
+            self._channel.write(json.dumps(_LOAD) + "\n")
+            self._channel.flush()
         return self._channel
 
     def _forget(self) -> None:
@@ -262,8 +270,7 @@ def _load() -> None:
     for module in _LOADED:
         with contextlib.suppress(ModuleNotFoundError):  # the console may not be installed
             importlib.import_module(module)
-    gc.collect()
-    gc.freeze()  # what nobody touches stays shared
+    freeze_startup_objects()  # what nobody touches stays shared
 
 
 def _become(request: dict[str, Any], server: int) -> None:
