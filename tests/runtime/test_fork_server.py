@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,6 +62,12 @@ def started(server: ForkServer, directory: Path, command: list[str]) -> Forked:
         errors=directory / "err",
         directory=directory,
     )
+
+
+def leave_a_question(server: ForkServer, question: dict[str, Any]) -> None:
+    """Asks, and does not read the answer, as a thread that is interrupted meanwhile."""
+    server._asked += 1
+    server._send({**question, "number": server._asked})
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -157,8 +164,17 @@ def test_a_process_of_a_killed_server_is_not_taken_for_another_one_of_its_number
 
 def test_whoever_was_interrupted_leaves_no_answer_for_the_next_question(server: ForkServer, tmp_path: Path) -> None:
     process = started(server, tmp_path, SLEEP)
-    server._asked += 1
-    server._send({"do": "signal", "pid": process.pid, "signal": signal.SIGTERM, "number": server._asked})
+    leave_a_question(server, {"do": "signal", "pid": process.pid, "signal": signal.SIGTERM})
+    assert process.wait(60) == -signal.SIGTERM
+
+
+def test_questions_that_arrive_together_are_all_read(server: ForkServer, tmp_path: Path) -> None:
+    process = started(server, tmp_path, SLEEP)
+    assert server._server is not None
+    server._server.send_signal(signal.SIGSTOP)
+    leave_a_question(server, {"do": "poll", "pid": process.pid})
+    leave_a_question(server, {"do": "signal", "pid": process.pid, "signal": signal.SIGTERM})
+    server._server.send_signal(signal.SIGCONT)
     assert process.wait(60) == -signal.SIGTERM
 
 

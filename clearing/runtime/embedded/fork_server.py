@@ -42,6 +42,11 @@ _LOADED = (
 _LOAD = {"do": "load"}
 
 
+def _line(message: object) -> bytes:
+    """A message as it goes over the socket, whose files are binary: a text file forgets what it has read ahead when it writes."""
+    return json.dumps(message).encode() + b"\n"
+
+
 class ForkServerError(Exception):
     """The server has ended."""
 
@@ -93,7 +98,7 @@ class ForkServer:
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _server: subprocess.Popen[bytes] | None = None
-    _channel: IO[str] | None = None
+    _channel: IO[bytes] | None = None
     _loads: bool = False
     _life: int = 0
     """How many servers there have been."""
@@ -184,17 +189,17 @@ class ForkServer:
         self._forget()
         raise ForkServerError("the fork server has ended")
 
-    def _send(self, request: dict[str, Any]) -> IO[str]:
+    def _send(self, request: dict[str, Any]) -> IO[bytes]:
         channel = self._channel or self._open()
         try:
-            channel.write(json.dumps(request) + "\n")
+            channel.write(_line(request))
             channel.flush()
         except OSError:
             self._forget()
             raise ForkServerError("the fork server has ended") from None
         return channel
 
-    def _open(self) -> IO[str]:
+    def _open(self) -> IO[bytes]:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             number = theirs.fileno()
@@ -204,10 +209,10 @@ class ForkServer:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-            self._channel = ours.makefile("rw", encoding="ascii")
+            self._channel = ours.makefile("rwb")
         self._life += 1
         if self._loads:
-            self._channel.write(json.dumps(_LOAD) + "\n")
+            self._channel.write(_line(_LOAD))
             self._channel.flush()
         return self._channel
 
@@ -230,13 +235,13 @@ SHARED = ForkServer()
 class Server:
     """The server itself."""
 
-    def __init__(self, channel: IO[str]) -> None:
+    def __init__(self, channel: IO[bytes]) -> None:
         self._channel = channel
         self._codes: dict[int, int | None] = {}
 
     def serve(self) -> dict[str, Any] | None:
         """Answers until there is nobody who asks. In a process that it has forked, returns what that shall do."""
-        for line in iter(self._channel.readline, ""):
+        for line in iter(self._channel.readline, b""):
             request = json.loads(line)
             what = request["do"]
             if what == "load":
@@ -256,7 +261,7 @@ class Server:
         return None
 
     def _answer(self, request: dict[str, Any], found: int | None) -> None:
-        self._channel.write(json.dumps([request["number"], found]) + "\n")
+        self._channel.write(_line([request["number"], found]))
         self._channel.flush()
 
     def _reap(self) -> None:
@@ -302,7 +307,7 @@ def main() -> None:
     """Serves over the socket whose number is the argument."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     server = os.getpid()
-    with socket.socket(fileno=int(sys.argv[1])) as connection, connection.makefile("rw", encoding="ascii") as channel:
+    with socket.socket(fileno=int(sys.argv[1])) as connection, connection.makefile("rwb") as channel:
         request = Server(channel).serve()
     if request is not None:
         _become(request, server)
