@@ -102,7 +102,7 @@ slither: setup ## analyse the contracts statically; forge's own build stays unto
 
 .PHONY: test test-contracts test-ape test-python gas gas-update prove coverage mutate mutate-contracts mutate-orders nightly faults simulate soak
 test: setup services browser ## run everything, with a summary at the end
-	@scripts/dev/run_targets.sh check slither test-contracts test-ape test-python
+	@scripts/dev/run_targets.sh check+slither+test-contracts+test-ape test-python
 
 test-contracts: setup ## forge: unit, fuzz and invariant tests, and the gas snapshots
 	@$(IN) forge test --gas-snapshot-check=true

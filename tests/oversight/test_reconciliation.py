@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select
 
+from clearing.chain.calls.service import request_call
 from clearing.chain.client import ChainClient
 from clearing.kit.clock import MovableClock
 from clearing.kit.events.models import Event
@@ -33,6 +34,7 @@ from clearing.oversight.reconciliation.service import (
     summary,
 )
 from clearing.oversight.reconciliation.watch import ReconciliationWatch, watches
+from clearing.parties.programs.models import Program
 from scripts.dev.services import Anvil
 from tests.support.harness import Harness
 from tongdui.encoding import hex_of, keccak256
@@ -88,6 +90,24 @@ def test_an_error_in_the_database_is_reported_with_the_values_of_the_others(harn
         assert found[0].events == (drift[4] or hex_of(right))
         _change(harness, key, column, right)
     assert _reconcile(harness).drifts == []
+
+
+def test_issuance_caps_are_compared_with_what_comes_later(harness: Harness) -> None:
+    for points in (1_000, 5_000):
+        with harness.database.session.begin() as session:
+            request_call(session, "operator", "setIssuanceCap", [1, points], "")
+        harness.settle()
+    report = _reconcile(harness)
+    assert (report.drifts, report.checked["issuance cap"]) == ([], 2)
+    with harness.database.reading() as session:
+        raised_on = session.get_one(Program, 1).next_cap_day
+    _change(harness, (Program, 1), "next_issuance_cap", 6_000)
+    _change(harness, (Program, 2), "issuance_cap", 1)
+    on_chain = f"1000, from day {raised_on} on "
+    assert _reconcile(harness).drifts == [
+        Drift("issuance cap", "FUEL", on_chain + "6000", on_chain + "5000", None),
+        Drift("issuance cap", "CINE", "1", "0", None),
+    ]
 
 
 def test_a_drift_of_an_account_names_the_member_and_the_program(harness: Harness) -> None:

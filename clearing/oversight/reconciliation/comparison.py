@@ -193,6 +193,20 @@ class Comparison:
                     events=events.totals[number][place],
                 )
 
+    def compare_issuance_caps(self) -> None:
+        """Compares what programs may issue on the day of the block, and later."""
+        stored = self.snapshot.issuance_caps(_unsigned(self.contract.call("today()")))
+        names = self._names_of(())
+        results = self.contract.call_each("issuanceCapOf(uint32)", [word(number) for number in sorted(stored)])
+        for number, fields in zip(sorted(stored), results, strict=True):
+            today, _, later, later_from = (_unsigned(fields[start : start + 32]) for start in range(0, 128, 32))
+            self.findings.compare(
+                "issuance cap",
+                names.program(number),
+                database=_cap(*stored[number]),
+                contract=_cap(today, later, later_from),
+            )
+
     def compare_activity(self, *, with_days: bool) -> None:
         """Compares what daily totals say of positions with the positions; and, with their days, the totals among themselves."""
         names, stored = self._names_of(()), self.snapshot.positions()
@@ -272,6 +286,10 @@ def _unsigned(raw: bytes) -> int:
 
 def _signed(raw: bytes) -> int:
     return int.from_bytes(raw, "big", signed=True)
+
+
+def _cap(points: int, later: int, later_from: int) -> str:
+    return f"{points}, from day {later_from} on {later}" if later_from else str(points)
 
 
 def _text(value: Any) -> str | None:

@@ -181,6 +181,13 @@ class Snapshot:
                 found[key.program][name] += sums.points
         return found
 
+    def issuance_caps(self, day: int) -> dict[int, tuple[int, int, int]]:
+        """By program: its cap on a network day, the cap that comes after it, and from which day on."""
+        return {
+            program.number: (program.cap_on(day), *program.cap_after(day))
+            for program in self._session.scalars(select(Program))
+        }
+
     def activity_net(self) -> dict[int, int]:
         """By merchant: what its daily totals say of its position."""
         found: dict[int, int] = defaultdict(int)

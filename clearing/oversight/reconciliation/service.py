@@ -358,6 +358,7 @@ class ReconciliationService:
         comparison.compare_reservations()
         comparison.compare_positions(run.events)
         comparison.compare_programs(run.events, posted)
+        comparison.compare_issuance_caps()
         comparison.compare_activity(with_days=run.scope is Scope.FULL)
         comparison.compare_head(run.events)
 

@@ -48,3 +48,11 @@ class Program(Base):
         return (
             self.next_issuance_cap if self.next_cap_day is not None and day >= self.next_cap_day else self.issuance_cap
         )
+
+    def cap_after(self, day: int) -> tuple[int, int]:
+        """The cap that comes after a network day, and the day from which it counts; (0, 0) if none comes."""
+        return (
+            (self.next_issuance_cap, self.next_cap_day)
+            if self.next_cap_day is not None and self.next_cap_day > day
+            else (0, 0)
+        )
