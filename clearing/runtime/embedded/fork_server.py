@@ -10,23 +10,25 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import math
 import os
 import runpy
+import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BufferedRWPair
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, TypeAlias
 
 from clearing.kit.garbage import freeze_startup_objects
 from clearing.runtime.prctl import die_with_parent, name_process
 
-_WAIT_STEP = 0.02
 _LOADED = (
     "clearing.pipeline.projector",
     "clearing.runtime.actions.daemons",
@@ -41,6 +43,8 @@ _LOADED = (
 
 _LOAD = {"do": "load"}
 
+_Channel: TypeAlias = "BufferedRWPair[Any, Any]"
+
 
 def _line(message: object) -> bytes:
     """A message as it goes over the socket, whose files are binary: a text file forgets what it has read ahead when it writes."""
@@ -51,22 +55,22 @@ class ForkServerError(Exception):
     """The server has ended."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Forked:
     """A process that the server has started; a part of the interface of `subprocess.Popen`."""
 
     pid: int
     life: int
     """Which of the servers has started it, by number."""
+    _descriptor: int
+    """The system's handle of the process: it can be read once that has ended."""
     _server: ForkServer
     returncode: int | None = None
     """The exit code once it has ended, negative for a signal. -1 if the server has ended before it."""
 
     def poll(self) -> int | None:
         """The exit code, or None while it runs."""
-        if self.returncode is None:
-            self.returncode = self._server.exit_code(self)
-        return self.returncode
+        return self._code_within(0.0)
 
     def wait(self, timeout: float | None = None) -> int:
         """Waits until it has ended, and returns its exit code.
@@ -74,11 +78,9 @@ class Forked:
         Raises:
             subprocess.TimeoutExpired: It still runs after so many seconds.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while (code := self.poll()) is None:
-            if deadline is not None and time.monotonic() >= deadline:
-                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0)
-            time.sleep(_WAIT_STEP)
+        code = self._code_within(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0)
         return code
 
     def send_signal(self, number: int) -> None:
@@ -90,6 +92,15 @@ class Forked:
         """Ends it at once."""
         self.send_signal(signal.SIGKILL)
 
+    def _code_within(self, seconds: float | None) -> int | None:
+        """The exit code, or None if it runs for longer than that."""
+        if self.returncode is None:
+            ended = select.poll()
+            ended.register(self._descriptor, select.POLLIN)
+            if ended.poll(None if seconds is None else math.ceil(1_000 * seconds)):
+                self.returncode = self._server.exit_code(self)
+        return self.returncode
+
 
 @dataclass(slots=True)
 class ForkServer:
@@ -98,7 +109,7 @@ class ForkServer:
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _server: subprocess.Popen[bytes] | None = None
-    _channel: IO[bytes] | None = None
+    _channel: _Channel | None = None
     _loads: bool = False
     _life: int = 0
     """How many servers there have been."""
@@ -147,10 +158,17 @@ class ForkServer:
         }
         with self._lock:
             try:
-                pid = self._ask(request)
-            except ForkServerError:  # somebody has killed it: another one starts
-                pid = self._ask(request)
-            return Forked(pid, self._life, self)
+                return self._started(request)
+            except (ForkServerError, ProcessLookupError):  # somebody has killed it: another one starts
+                self._forget()
+                return self._started(request)
+
+    def _started(self, request: dict[str, Any]) -> Forked:
+        pid = self._ask(request)
+        descriptor = os.pidfd_open(pid)  # still this process: nobody else may ask, and the server reaps only when asked
+        process = Forked(pid, self._life, descriptor, self)
+        weakref.finalize(process, os.close, descriptor)
+        return process
 
     def exit_code(self, process: Forked) -> int | None:
         """The exit code of a process, or None while it runs."""
@@ -189,7 +207,7 @@ class ForkServer:
         self._forget()
         raise ForkServerError("the fork server has ended")
 
-    def _send(self, request: dict[str, Any]) -> IO[bytes]:
+    def _send(self, request: dict[str, Any]) -> _Channel:
         channel = self._channel or self._open()
         try:
             channel.write(_line(request))
@@ -199,7 +217,7 @@ class ForkServer:
             raise ForkServerError("the fork server has ended") from None
         return channel
 
-    def _open(self) -> IO[bytes]:
+    def _open(self) -> _Channel:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             number = theirs.fileno()
@@ -235,7 +253,7 @@ SHARED = ForkServer()
 class Server:
     """The server itself."""
 
-    def __init__(self, channel: IO[bytes]) -> None:
+    def __init__(self, channel: _Channel) -> None:
         self._channel = channel
         self._codes: dict[int, int | None] = {}
 
