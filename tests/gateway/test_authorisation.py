@@ -10,7 +10,6 @@ from fastapi.routing import iter_route_contexts
 from clearing.ordering.orders.kinds import KINDS
 from tests.gateway.site import ALL_SCOPES, MOVING_SCOPES, Party, Site, terms
 from tests.gateway.staff import worker
-from tests.support.nightly import IS_NIGHTLY
 
 READ = {"operator", "auditor", "merchant:read"}
 READ_AND_TREASURY = READ | {"treasury"}
@@ -236,7 +235,6 @@ def callers(site: Site) -> dict[str, str | None]:
     }
 
 
-@pytest.mark.parametrize("module_database_url", ["postgresql", *(["sqlite"] if IS_NIGHTLY else [])], indirect=True)
 @pytest.mark.parametrize("route", sorted(MATRIX), ids=" ".join)
 def test_each_caller_may_do_what_its_line_says(
     site: Site, callers: dict[str, str | None], route: tuple[str, str]

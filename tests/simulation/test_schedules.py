@@ -17,7 +17,7 @@ from tests.simulation.network import Template
 from tests.simulation.oracles import judge, run, violations_of
 from tests.simulation.plan import FAMILY, Plan, Step, plan_of, plans_with
 from tests.simulation.world import NOTIFYING, World
-from tests.support.nightly import by_day
+from tests.support.nightly import IS_NIGHTLY, by_day
 
 SPARSE = Plan(
     1,
@@ -111,13 +111,14 @@ def test_what_once_failed_does_not_fail_again(template: Template, what: str) -> 
 def test_sparse_nonces_are_found_to_hurt_others_once_their_words_have_no_price(
     template: Template, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And once careful mode ends with any batch that was mined, as it did."""
-    from_seed = next(plans_with("sparse"))
-    assert [violations_of(template, plan) for plan in (from_seed, SPARSE)] == [[], []]
+    """And once careful mode ends with any batch that was mined, as it did. At night a schedule from a seed has to find it, too."""
+    from_seeds = [next(plans_with("sparse"))] if IS_NIGHTLY else []
+    assert [violations_of(template, plan) for plan in (SPARSE, *from_seeds)] == [[], *([] for _ in from_seeds)]
     monkeypatch.setattr(limits, "price_of_nonce_word", lambda: 0)
     succeeded = BatchCapacity.batch_succeeded
     monkeypatch.setattr(BatchCapacity, "batch_succeeded", lambda self, *, tried: succeeded(self, tried=True))
-    assert "batches fit" in {violation.rule for violation in violations_of(template, from_seed)}
+    for plan in from_seeds:
+        assert "batches fit" in {violation.rule for violation in violations_of(template, plan)}
     assert {"batches fit", "nobody pays for others"} <= {one.rule for one in violations_of(template, SPARSE)}
 
 
