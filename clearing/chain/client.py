@@ -11,9 +11,12 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpcore
 import httpx
+import structlog
 from pydantic_core import from_json, to_json
 
 from tongdui.encoding import bytes_of, hex_of
+
+log = structlog.get_logger(__name__)
 
 
 class ChainError(Exception):
@@ -30,6 +33,14 @@ class ChainUnreachable(Exception):
     """The node did not answer."""
 
 
+class _TooLarge(Exception):
+    """The node takes no request of this size."""
+
+
+_TOO_LARGE_STATUSES = (400, 413)
+_BATCH_TOO_LARGE, _RESPONSE_TOO_LARGE = -32600, -32003
+_UNKNOWN_METHOD = (-32601, -32604, -32004)
+"""How nodes say that they lack a method, or were told not to offer it."""
 _NO_ANSWER = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.UnsupportedProtocol)
 
 
@@ -93,6 +104,10 @@ class Tip:
     """The block after that, if there is one."""
 
 
+Call = tuple[str, Sequence[Any]]
+"""A method and its parameters."""
+
+
 class ChainClient:
     """A connection to one node."""
 
@@ -104,6 +119,9 @@ class ChainClient:
         self._headers = [(b"Content-Type", b"application/json"), *headers]
         self._extensions = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), timeout)}
         self._ids = count(1)
+        self._most_at_once: int | None = None
+        """How many requests the node takes in one batch, as far as it has refused some."""
+        self._has_block_receipts = True
 
     def close(self) -> None:
         """Closes the connection."""
@@ -113,19 +131,42 @@ class ChainClient:
         """Makes one request. Raises ChainError or ChainUnreachable."""
         return _result(method, self._post(self._request(method, params)))
 
-    def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+    def batch(self, calls: Sequence[Call]) -> list[Any]:
         """Makes several requests in one round trip. Each element is a result or a ChainError."""
         if not calls:
             return []
         requests = [self._request(method, params) for method, params in calls]
-        responses = {response["id"]: response for response in self._post(requests)}
+        answers: dict[int, Any] = {}
+        waiting = requests
+        while waiting:
+            together = waiting[: self._most_at_once]
+            answered = self._answers(together)
+            if len(answered) < len(together):
+                self._most_at_once = max(1, len(together) // 2)
+                log.warning("the node does not take so many requests at once", requests=len(together))
+            answers |= answered
+            waiting = [request for request in waiting if request["id"] not in answers]
         results: list[Any] = []
         for (method, _), request in zip(calls, requests, strict=True):
             try:
-                results.append(_result(method, responses[request["id"]]))
+                results.append(_result(method, answers[request["id"]]))
             except ChainError as error:
                 results.append(error)
         return results
+
+    def _answers(self, requests: list[dict[str, Any]]) -> dict[int, Any]:
+        """The answers by the requests' ids; not all of them where there are too many for one batch."""
+        if len(requests) == 1:  # some nodes know no batches
+            return {requests[0]["id"]: self._post(requests[0])}
+        try:
+            answers = self._post(requests)
+        except _TooLarge:
+            return {}
+        if not isinstance(answers, list):  # one error for all
+            return {}
+        asked = {request["id"] for request in requests}
+        found = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
+        return {asked_id: found[asked_id] for asked_id in asked & found.keys() if not _is_too_much(found[asked_id])}
 
     # ---------------------------------------------------------------- reading
 
@@ -177,34 +218,59 @@ class ChainClient:
 
         Without a `contract` the following block is left out.
         """
-        calls: list[tuple[str, Sequence[Any]]] = [
+        calls: list[Call] = [
             ("eth_blockNumber", ()),
             ("eth_getBlockByNumber", (hex(known), False)),
         ]
-        head, read, *following = self.batch(calls if contract is None else [*calls, *_reading(known + 1)])
+        (head, read), following = self._read([known + 1] if contract is not None else [], calls)
         for result in (head, read):
             if isinstance(result, ChainError):
                 raise result
         return Tip(
             head=int(head, 16),
             known_hash=bytes_of(read["hash"]) if read else None,
-            following=_complete(following[0], following[1], contract) if contract is not None else None,
+            following=_complete(*following[0], contract) if contract is not None else None,
         )
 
     def blocks(self, first: int, last: int, contract: str) -> list[BlockData]:
         """Blocks with receipts and the logs of `contract`, in one round trip. Stops at the first block that is missing."""
-        numbers = range(first, last + 1)
-        results = self.batch([call for number in numbers for call in _reading(number)])
+        _, found = self._read(range(first, last + 1))
         blocks = []
-        for block, receipts in zip(results[::2], results[1::2], strict=True):
+        for block, receipts in found:
             for result in (block, receipts):
                 if isinstance(result, ChainError):
                     raise result
-            found = _complete(block, receipts, contract)
-            if found is None:
+            complete = _complete(block, receipts, contract)
+            if complete is None:
                 break
-            blocks.append(found)
+            blocks.append(complete)
         return blocks
+
+    def _read(self, numbers: Sequence[int], before: Sequence[Call] = ()) -> tuple[list[Any], list[tuple[Any, Any]]]:
+        """The results of these calls, and each block with its receipts, in as few round trips as the node allows."""
+        blocks: list[Call] = [("eth_getBlockByNumber", (hex(number), False)) for number in numbers]
+        if self._has_block_receipts:
+            receipts: list[Call] = [("eth_getBlockReceipts", (hex(number),)) for number in numbers]
+            results = self.batch([*before, *blocks, *receipts])
+            first, last = len(before), len(before) + len(blocks)
+            if not any(isinstance(found, ChainError) and found.code in _UNKNOWN_METHOD for found in results[last:]):
+                return results[:first], list(zip(results[first:last], results[last:], strict=True))
+            self._has_block_receipts = False
+            log.warning("the node has no eth_getBlockReceipts: receipts are read one by one")
+        results = self.batch([*before, *blocks])
+        return results[: len(before)], self._with_receipts(results[len(before) :])
+
+    def _with_receipts(self, blocks: Sequence[Any]) -> list[tuple[Any, Any]]:
+        """Each block with its receipts, or with the error of one of them, or None where the node lacks one."""
+        asked = [block["transactions"] if isinstance(block, dict) else () for block in blocks]
+        calls: list[Call] = [("eth_getTransactionReceipt", (tx_hash,)) for hashes in asked for tx_hash in hashes]
+        results = iter(self.batch(calls))
+        found = []
+        for block, hashes in zip(blocks, asked, strict=True):
+            receipts = [next(results) for _ in hashes]
+            errors = (receipt for receipt in receipts if isinstance(receipt, ChainError))
+            found.append((block, next(errors, None if None in receipts else receipts)))
+        return found
 
     def eth_call(self, to: str, data: bytes) -> bytes:
         """The result of a read-only call at the newest block."""
@@ -227,6 +293,8 @@ class ChainClient:
             response = self._pool.request(
                 "POST", self._url, headers=self._headers, content=to_json(payload), extensions=self._extensions
             )
+            if response.status in _TOO_LARGE_STATUSES and isinstance(payload, list):
+                raise _TooLarge
             if not 200 <= response.status < 300:
                 raise ChainUnreachable(f"the chain node does not answer: it says {response.status}")
             return from_json(response.content, cache_strings="keys")
@@ -244,16 +312,20 @@ def _without_credentials(url: str) -> tuple[str, list[tuple[bytes, bytes]]]:
     return bare, [(b"Authorization", b"Basic " + b64encode(pair.encode()))]
 
 
-def _result(method: str, response: dict[str, Any]) -> Any:
+def _result(method: str, response: Any) -> Any:
+    if not isinstance(response, dict) or not response.keys() & {"result", "error"}:
+        raise ChainUnreachable("the chain node does not answer: what it says is no JSON-RPC")
     error = response.get("error")
     if error:
         raise ChainError(method, error.get("code", 0), error.get("message", ""), error.get("data"))
     return response["result"]
 
 
-def _reading(number: int) -> list[tuple[str, Sequence[Any]]]:
-    """The requests for a block and its receipts."""
-    return [("eth_getBlockByNumber", (hex(number), False)), ("eth_getBlockReceipts", (hex(number),))]
+def _is_too_much(answer: dict[str, Any]) -> bool:
+    """Whether the answer to one of many requests says that it, or the batch, is too large."""
+    error = answer.get("error") or {}
+    code, message = error.get("code"), str(error.get("message", ""))
+    return code == _RESPONSE_TOO_LARGE or (code == _BATCH_TOO_LARGE and "batch" in message.lower())
 
 
 def _complete(block: Any, receipts: Any, contract: str) -> BlockData | None:

@@ -1,0 +1,75 @@
+"""Everything settles through nodes that take small batches, or none, and that lack a method which is not needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from clearing.chain.client import ChainClient, ChainError, ChainUnreachable
+from clearing.ordering.orders.models import OrderState
+from clearing.oversight.reconciliation.service import ReconciliationService
+from scripts.dev.services import Anvil
+from tests.support.harness import Harness
+from tests.support.limited_node import LimitedNode, Refusal
+
+RECEIPTS = "eth_getBlockReceipts"
+
+
+@pytest.mark.parametrize(("refusal", "largest"), zip(Refusal, (0, 3, 3, 3, 5), strict=True))
+def test_a_node_that_refuses_large_batches_gets_smaller_ones(
+    own_chain: Anvil, migrated: Callable[[str, Path], str], tmp_path: Path, refusal: Refusal, largest: int
+) -> None:
+    with LimitedNode(own_chain.url, largest=largest, refusal=refusal) as node:
+        _settles(node, migrated("sqlite", tmp_path), tmp_path)
+        assert 0 < node.refused < 20, "it learns what the node takes"
+
+
+@pytest.mark.parametrize("largest", [0, 5])
+def test_receipts_are_read_one_by_one_where_a_node_has_no_others(
+    own_chain: Anvil, migrated: Callable[[str, Path], str], tmp_path: Path, largest: int
+) -> None:
+    refusal = Refusal.FIRST_ALONE
+    with LimitedNode(own_chain.url, largest=largest, refusal=refusal, without=(RECEIPTS,)) as node:
+        _settles(node, migrated("sqlite", tmp_path), tmp_path)
+        assert node.asked.count(RECEIPTS) < 10, "it is asked no more"
+
+
+def _settles(node: LimitedNode, database_url: str, directory: Path) -> None:
+    harness = Harness(database_url, node.url, directory)
+    harness.onboard()
+    members = [harness.member() for _ in range(3)]
+    orders = [harness.issue(member, 100) for member in members]
+    harness.settle()
+    orders += [harness.exchange(member, 40) for member in members]
+    harness.settle()
+    assert {harness.order(order).state for order in orders} == {OrderState.SETTLED}
+    assert ReconciliationService(harness.database, harness.client, harness.settings).run().drifts == []
+    harness.check()
+    harness.close()
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_every_request_is_answered_in_its_place(chain: Anvil, refusal: Refusal) -> None:
+    with LimitedNode(chain.url, largest=2, refusal=refusal, without=("web3_sha3",)) as node:
+        client = ChainClient(node.url)
+        calls = [("eth_chainId", ()), ("web3_sha3", ("0x",)), *(("eth_getBlockByNumber", ("0x0", False)),) * 5]
+        chain_id, error, *blocks = client.batch(calls)
+        assert int(chain_id, 16) == chain.chain_id
+        assert isinstance(error, ChainError)
+        assert {block["number"] for block in blocks} == {"0x0"}
+        assert len(blocks) == 5
+        assert client.batch([]) == []
+        client.close()
+
+
+def test_a_node_that_answers_no_json_rpc_is_not_reachable(chain: Anvil) -> None:
+    with LimitedNode(chain.url, largest=0, refusal=Refusal.STATUS) as node:
+        node._one = lambda request: {"hello": math.pi}  # type: ignore[method-assign]
+        client = ChainClient(node.url)
+        for ask in (lambda: client.call("eth_chainId"), lambda: client.batch([("eth_chainId", ())] * 2)):
+            with pytest.raises(ChainUnreachable, match="no JSON-RPC"):
+                ask()
+        client.close()
