@@ -36,6 +36,7 @@ from clearing.parties.staff.models import (
     SignInTries,
     StaffSession,
 )
+from clearing.pipeline.failures.models import Failure
 from clearing.pipeline.models import Transaction, TransactionAttempt
 from clearing.pipeline.switches.models import Switch
 
@@ -57,6 +58,7 @@ __all__ = [
     "EventCursor",
     "ExpiryMark",
     "ExpiryReminder",
+    "Failure",
     "Hold",
     "IdempotencyRecord",
     "Instruction",

@@ -86,10 +86,11 @@ class NewestBlock(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """Which chain a node follows, and the number of its newest block."""
+    """Which chain a node follows, and its newest block: the number, and its time in Unix seconds."""
 
     chain_id: int
     head: int
+    timestamp: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +177,11 @@ class ChainClient:
 
     def standing(self) -> Standing:
         """The node's chain and its newest block, in one round trip."""
-        chain_id, head = self.batch([("eth_chainId", ()), ("eth_blockNumber", ())])
-        for result in (chain_id, head):
+        chain_id, block = self.batch([("eth_chainId", ()), ("eth_getBlockByNumber", ("latest", False))])
+        for result in (chain_id, block):
             if isinstance(result, ChainError):
                 raise result
-        return Standing(int(chain_id, 16), int(head, 16))
+        return Standing(int(chain_id, 16), int(block["number"], 16), int(block["timestamp"], 16))
 
     def head(self) -> int:
         """The number of the newest block."""

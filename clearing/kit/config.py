@@ -146,6 +146,9 @@ class Settings(BaseSettings):
     health_timeout: float = Field(default=2.0, gt=0)
     """How long a health check waits for the chain node before it reports the node as silent."""
 
+    longest_block_time: float = Field(default=0.0, ge=0)
+    """How old the chain's newest block may be before the chain counts as standing still; 0 where blocks are made only when there is
+    something for them."""
     node_patience: float = Field(default=60.0, ge=0)
     """How long a node may lack blocks that we have already read before we take those blocks for lost."""
 

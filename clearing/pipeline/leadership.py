@@ -28,14 +28,14 @@ class Leadership:
     daemon."""
 
     def __init__(self, database: Database, *names: str) -> None:
-        self._database = database
-        self._names = sorted(names)
+        self.database = database
+        self.names = sorted(names)
         self._connection: Connection | None = None
         self._files: list[TextIOWrapper] = []
 
     def acquire(self) -> bool:
         """Tries to become the leader, or checks that this process still is. Call it before each step."""
-        return self._lock_file() if self._database.is_sqlite else self._lock_database()
+        return self._lock_file() if self.database.is_sqlite else self._lock_database()
 
     def release(self) -> None:
         """Steps down."""
@@ -51,8 +51,8 @@ class Leadership:
             self._connection = None
 
     def _lock_file(self) -> bool:
-        for name in self._names[len(self._files) :]:
-            candidate = _file(make_url(self._database.url).database or "", name).open("w")
+        for name in self.names[len(self._files) :]:
+            candidate = _file(make_url(self.database.url).database or "", name).open("w")
             self._files.append(candidate)
             try:
                 fcntl.flock(candidate, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -65,7 +65,7 @@ class Leadership:
         """PostgreSQL's advisory lock lives as long as its connection, so a dead leader's lock is free at once."""
         try:
             if self._connection is None:
-                engine = self._database.engine.execution_options(isolation_level="AUTOCOMMIT")
+                engine = self.database.engine.execution_options(isolation_level="AUTOCOMMIT")
                 self._connection = engine.connect()
                 self._connection.detach()
                 for setting, value in _KEEPALIVES.items():
@@ -79,7 +79,7 @@ class Leadership:
 
     def _try_lock(self, connection: Connection) -> bool:
         lock = text("SELECT pg_try_advisory_lock(:key)")
-        held = all(connection.scalar(lock, {"key": _key(name)}) for name in self._names)
+        held = all(connection.scalar(lock, {"key": _key(name)}) for name in self.names)
         if not held:
             self.release()
         return held

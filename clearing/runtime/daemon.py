@@ -18,6 +18,7 @@ from clearing.kit import metrics
 from clearing.kit.garbage import freeze_startup_objects
 from clearing.kit.signing.signer import SignerUnavailable
 from clearing.kit.wakeups.channels import Channel, Pause
+from clearing.pipeline.failures.repository import FailureRepository
 from clearing.pipeline.leadership import Leadership
 from clearing.runtime.preflight.refusal import CannotRun
 
@@ -38,6 +39,37 @@ class Steps(Protocol):
     def pause(self, *, worked: bool, woken: bool) -> Pause:
         """How long to do nothing after a step; whether that found anything to do, and whether a wake-up led to it."""
         ...
+
+
+class Failures:
+    """Tells the network's health why a daemon does not get on. It writes where something has changed, and at its beginning: whoever
+    led before may have ended in the middle of a failure."""
+
+    def __init__(self, leadership: Leadership) -> None:
+        self._leadership = leadership
+        self._told: str | None = ""
+
+    def tell(self, error: Exception | None) -> None:
+        """Why the step has failed; None if it has not."""
+        said = None if error is None else _in_words(error)
+        if said == self._told:
+            return
+        with suppress(SQLAlchemyError):  # nobody can be told then: the next step tries again
+            with self._leadership.database.session.begin() as session:
+                failures = FailureRepository(session)
+                if said is None:
+                    failures.clear(self._leadership.names)
+                else:
+                    failures.note(self._leadership.names, said)
+            self._told = said
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, SQLAlchemyError):
+        return f"the database does not answer as it should ({type(error).__name__})"
+    if isinstance(error, (ChainError, ChainUnreachable, SignerUnavailable)):
+        return str(error)
+    return f"an error that it does not expect ({type(error).__name__}): its log says more"
 
 
 class Attention:
@@ -104,11 +136,12 @@ def run(name: str, worker: Steps, leadership: Leadership, attention: Attention) 
     does: no later one would be better."""
     freeze_startup_objects()
     log.info("started", daemon=name)
-    woken, failed = False, 0.0
+    woken, failed, failures = False, 0.0, Failures(leadership)
     while not attention.is_stopped():
         if not leadership.acquire():
             woken = attention.pause(Pause(_STANDBY_PAUSE))
             continue
+        failure: Exception | None = None
         try:
             pause = worker.pause(worked=worker.step(), woken=woken)
             failed = 0.0
@@ -117,15 +150,16 @@ def run(name: str, worker: Steps, leadership: Leadership, attention: Attention) 
             raise
         except (ChainError, ChainUnreachable, SignerUnavailable, SQLAlchemyError) as error:
             # A step commits or it does not; the next one starts from what is stored.
-            failed = _longer(failed)
+            failed, failure = _longer(failed), error
             log.warning("step failed, will try again", daemon=name, error=str(error), seconds=failed)
-        except Exception:
+        except Exception as error:
             # A bug of ours, or an answer that no node should give. Nothing is committed, and dying would not repair it.
-            failed = _longer(failed)
+            failed, failure = _longer(failed), error
             log.exception("step failed unexpectedly, will try again", daemon=name, seconds=failed)
         if failed:
             metrics.STEPS_FAILED.labels(name).inc()
             pause = Pause(failed)
+        failures.tell(failure)
         woken = attention.pause(pause)
     leadership.release()
     log.info("stopped", daemon=name)

@@ -15,6 +15,8 @@ from sqlalchemy import text, update
 from clearing.chain.calls.models import Call
 from clearing.kit.clock import SYSTEM_CLOCK
 from clearing.ledger.journal.models import Block
+from clearing.oversight.health.service import MAX_WAIT_SECONDS
+from clearing.pipeline.failures.repository import FailureRepository
 from clearing.pipeline.leadership import Leadership, has_leader
 from clearing.pipeline.models import Transaction
 from clearing.pipeline.privileged_calls import SIGNING_ROLES, leadership_of
@@ -105,6 +107,34 @@ def test_a_database_that_does_not_answer(chain: Anvil, tmp_path: Path) -> None:
         own.start()
         with _led(site):
             assert _ready(site) == (200, "ok", set())
+
+
+@pytest.mark.parametrize(
+    ("daemon", "part"), [("sequencer", "sequencer"), ("projector", "projector"), (leadership_of("treasury"), "signer")]
+)
+def test_a_daemon_that_does_not_get_on_says_why(connected: Site, chain: Anvil, daemon: str, part: str) -> None:
+    _at(connected, int(chain.rpc("eth_blockNumber"), 16))
+    with connected.database.session.begin() as session:
+        FailureRepository(session).note([daemon], "eth_getLogs: no such luck (-32000)")
+    assert _ready(connected)[0] == 200, "for a moment that is no fault"
+    connected.clock.move(timedelta(seconds=MAX_WAIT_SECONDS + 1))
+    assert _ready(connected)[2] == {part}
+    assert "no such luck" in connected.http.get("/readyz").json()["checks"][part]["detail"]
+    with connected.database.session.begin() as session:
+        FailureRepository(session).clear([daemon])
+    assert _ready(connected) == (200, "ok", set())
+
+
+def test_a_chain_that_stands_still(database_url: str, chain: Anvil, tmp_path: Path) -> None:
+    where = {"rpc_url": chain.url, "chain_id": chain.chain_id, "longest_block_time": 30}
+    with Site(database_url, tmp_path, **where) as site, _led(site):
+        chain.rpc("evm_setNextBlockTimestamp", int(site.clock.unix()) + 10)
+        chain.rpc("evm_mine")
+        _at(site, int(chain.rpc("eth_blockNumber"), 16))
+        assert _ready(site) == (200, "ok", set())
+        site.clock.move(timedelta(seconds=60))
+        assert _ready(site) == (503, "degraded", {"chain"})
+        assert "stands still" in site.http.get("/readyz").json()["checks"]["chain"]["detail"]
 
 
 def test_a_paused_sequencer(connected: Site, chain: Anvil) -> None:

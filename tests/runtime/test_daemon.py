@@ -10,11 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from clearing.chain.client import ChainUnreachable
+from clearing.kit.database import Database
 from clearing.kit.wakeups.channels import Channel, Pause
 from clearing.kit.wakeups.listener import listening
 from clearing.ordering.orders.models import OrderState
+from clearing.pipeline.failures.repository import FailureRepository
 from clearing.pipeline.leadership import Leadership
 from clearing.pipeline.projector import Projector
 from clearing.pipeline.sequencer import Sequencer
@@ -84,6 +87,48 @@ def test_a_daemon_waits_for_its_node_and_ends_where_that_is_the_wrong_one(chainl
     spare = Leadership(chainless.database, "projector")
     until(spare.acquire)
     spare.release()
+
+
+class _Failing:
+    """Steps that fail in these ways, one after another, and then end the daemon. It remembers what was known before each."""
+
+    def __init__(self, database: Database, attention: Attention, *errors: Exception | None) -> None:
+        self._database, self._attention, self._errors = database, attention, list(errors)
+        self.known: list[str | None] = []
+
+    def step(self) -> bool:
+        with self._database.reading() as session:
+            failure = FailureRepository(session).of("projector")
+            self.known.append(failure and failure.error)
+        if not self._errors:
+            self._attention.stop()
+            return False
+        error = self._errors.pop(0)
+        if error is not None:
+            raise error
+        return True
+
+    def pause(self, *, worked: bool, woken: bool) -> Pause:
+        return Pause(0.0)
+
+
+def test_a_daemon_that_does_not_get_on_tells_why_until_it_does(chainless: ChainlessNetwork) -> None:
+    with chainless.database.session.begin() as session:
+        FailureRepository(session).note(["projector"], "left by one that was killed")
+    attention = Attention()
+    no_answer, odd = ChainUnreachable("no answer"), KeyError("x" * 1_000)
+    broken = OperationalError("SELECT 'secret'", (), OSError())
+    steps = _Failing(chainless.database, attention, None, no_answer, no_answer, broken, odd, None)
+    daemon.run("projector", steps, Leadership(chainless.database, "projector"), attention)
+    assert steps.known == [
+        "left by one that was killed",
+        None,
+        "no answer",
+        "no answer",
+        "the database does not answer as it should (OperationalError)",
+        "an error that it does not expect (KeyError): its log says more",
+        None,
+    ]
 
 
 @contextmanager

@@ -253,6 +253,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("expiry_reminders_created_at_index"), ["created_at"], unique=False)
 
     op.create_table(
+        "failures",
+        sa.Column("daemon", sa.String(length=40), nullable=False),
+        sa.Column("error", sa.String(length=300), nullable=False),
+        sa.Column("since", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("daemon", name=op.f("failures_pkey")),
+    )
+    op.create_table(
         "idempotency_records",
         sa.Column("principal", sa.String(length=40), nullable=False),
         sa.Column("key", sa.String(length=255), nullable=False),
@@ -1588,6 +1595,7 @@ def downgrade() -> None:
 
     op.drop_table("transactions")
     op.drop_table("switches")
+    op.drop_table("failures")
     with op.batch_alter_table("staff_sign_in_tries", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("staff_sign_in_tries_since_index"))
 

@@ -17,6 +17,8 @@ from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.journal.repository import BlockRepository
 from clearing.oversight.progress.repository import ProgressRepository
 from clearing.oversight.reconciliation.watch import watches
+from clearing.pipeline.failures.models import Failure
+from clearing.pipeline.failures.repository import FailureRepository
 from clearing.pipeline.leadership import has_leader
 from clearing.pipeline.privileged_calls import SIGNING_ROLES, leadership_of
 from clearing.pipeline.switches.repository import SEQUENCING, SwitchRepository
@@ -102,6 +104,10 @@ class HealthService:
             return _silent(node)
         if node.chain_id != self._network.chain_id:
             return Check(ok=False, detail=f"the node serves chain {node.chain_id}, not {self._network.chain_id}")
+        age, longest = int(self._database.clock.unix()) - node.timestamp, self._settings.longest_block_time
+        if longest and age > longest:
+            detail = f"chain {node.chain_id} stands still: block {node.head} is the newest, and {age} s old"
+            return Check(ok=False, detail=detail)
         return Check(ok=True, detail=f"chain {node.chain_id}, block {node.head}")
 
     def _check_sequencer(self) -> Check:
@@ -111,11 +117,14 @@ class HealthService:
             signed_at = progress.oldest_in_flight()
             pause = SwitchRepository(session).off(SEQUENCING)
             is_led = has_leader(session, "sequencer")
+            failure = FailureRepository(session).of("sequencer")
         now = self._database.clock.now()
         if pause is not None:
             return Check(ok=False, detail=f"paused by {pause.actor}: {pause.reason}")
         if not is_led:
             return Check(ok=False, detail="not running")
+        if failure is not None:
+            return self._failing(failure)
         if signed_at is not None and now - signed_at > timedelta(seconds=MAX_FLIGHT_SECONDS):
             detail = f"runs, but the transaction signed at {signed_at:%Y-%m-%d %H:%M} UTC is in no block yet"
             return Check(ok=False, detail=detail)
@@ -131,9 +140,12 @@ class HealthService:
         with self._database.reading() as session:
             waiting_since = ProgressRepository(session).oldest_waiting_call()
             missing = [role for role in SIGNING_ROLES if not has_leader(session, leadership_of(role))]
+            failures = [FailureRepository(session).of(leadership_of(role)) for role in SIGNING_ROLES]
         waited = "" if waiting_since is None else f"; a call waits since {waiting_since:%Y-%m-%d %H:%M} UTC"
         if missing:
             return Check(ok=False, detail=f"not running for {' and '.join(missing)}{waited}")
+        for failure in filter(None, failures):
+            return self._failing(failure)
         late = waiting_since is not None and self._database.clock.now() - waiting_since > timedelta(
             seconds=MAX_WAIT_SECONDS
         )
@@ -143,8 +155,11 @@ class HealthService:
         with self._database.reading() as session:
             block = BlockRepository(session).last()
             is_led = has_leader(session, "projector")
+            failure = FailureRepository(session).of("projector")
         if not is_led:
             return Check(ok=False, detail="not running")
+        if failure is not None:
+            return self._failing(failure)
         if not isinstance(node, Standing):
             return _silent(node)
         projected = block.number if block else -1
@@ -152,6 +167,12 @@ class HealthService:
             ok=abs(node.head - projected) <= MAX_LAG_BLOCKS,
             detail=f"runs; at block {projected} of {node.head}",
         )
+
+    def _failing(self, failure: Failure) -> Check:
+        """What a daemon that does not get on says of itself. A moment of that is no fault yet: nodes are restarted."""
+        lasts = self._database.clock.now() - failure.since
+        detail = f"runs, but every step fails since {failure.since:%Y-%m-%d %H:%M:%S} UTC: {failure.error}"
+        return Check(ok=lasts < timedelta(seconds=MAX_WAIT_SECONDS), detail=detail)
 
     def _check_reconciliation(self) -> Check:
         with self._database.reading() as session:

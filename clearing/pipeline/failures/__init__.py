@@ -1,0 +1,1 @@
+"""Failures: why a daemon does not get on, for whoever asks how the network is."""
