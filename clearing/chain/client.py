@@ -112,6 +112,10 @@ Call = tuple[str, Sequence[Any]]
 class ChainClient:
     """A connection to one node."""
 
+    _most_at_once: int | None = None
+    """How many requests the node takes in one batch, as far as it has refused some."""
+    _has_block_receipts = True
+
     def __init__(self, url: str, *, timeout: float = 30.0) -> None:
         self._url, headers = _without_credentials(url)
         is_secure = self._url.startswith("https:")
@@ -120,9 +124,6 @@ class ChainClient:
         self._headers = [(b"Content-Type", b"application/json"), *headers]
         self._extensions = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), timeout)}
         self._ids = count(1)
-        self._most_at_once: int | None = None
-        """How many requests the node takes in one batch, as far as it has refused some."""
-        self._has_block_receipts = True
 
     def close(self) -> None:
         """Closes the connection."""

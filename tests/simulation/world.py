@@ -367,7 +367,8 @@ class WireClient(SimulatedClient):
             raise ChainUnreachable("the node is silent")
         answer = super()._post(payload)
         if first["method"] == "eth_sendRawTransaction":
-            scheduler.say(f"sends {[one.get('error', {}).get('message', 'taken') for one in answer]}")
+            answers = answer if isinstance(answer, list) else [answer]
+            scheduler.say(f"sends {[one.get('error', {}).get('message', 'taken') for one in answers]}")
         scheduler.sleep(weather.latency())
         if is_lost:
             raise ChainUnreachable("the answer was lost")
