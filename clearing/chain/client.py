@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit, urlunsplit
 
-import httpcore
-import httpx
 import structlog
-from pydantic_core import from_json, to_json
 
+from clearing.chain.errors import ChainError, ChainUnreachable, TooLarge
+from clearing.chain.nodes import Nodes
 from tongdui.encoding import bytes_of, hex_of
 
 log = structlog.get_logger(__name__)
 
-
-class ChainError(Exception):
-    """The node answered with an error."""
-
-    def __init__(self, method: str, code: int, message: str, data: Any = None) -> None:
-        super().__init__(f"{method}: {message} ({code})")
-        self.code = code
-        self.message = message
-        self.data = data
-
-
-class ChainUnreachable(Exception):
-    """The node did not answer."""
-
-
-class _TooLarge(Exception):
-    """The node takes no request of this size."""
-
-
-_TOO_LARGE_STATUSES = (400, 413)
 _BATCH_TOO_LARGE, _RESPONSE_TOO_LARGE = -32600, -32003
 _UNKNOWN_METHOD = (-32601, -32604, -32004)
 """How nodes say that they lack a method, or were told not to offer it."""
-_NO_ANSWER = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.UnsupportedProtocol)
 
 
 class Log(NamedTuple):
@@ -110,24 +87,25 @@ Call = tuple[str, Sequence[Any]]
 
 
 class ChainClient:
-    """A connection to one node."""
+    """Asks the chain's node, or the first of several that is well."""
 
     _most_at_once: int | None = None
     """How many requests the node takes in one batch, as far as it has refused some."""
     _has_block_receipts = True
 
     def __init__(self, url: str, *, timeout: float = 30.0) -> None:
-        self._url, headers = _without_credentials(url)
-        is_secure = self._url.startswith("https:")
-        # httpx' own transport: what httpx does around each request takes longer than a node does for most of them.
-        self._pool = httpcore.ConnectionPool(ssl_context=httpx.create_ssl_context() if is_secure else None)
-        self._headers = [(b"Content-Type", b"application/json"), *headers]
-        self._extensions = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), timeout)}
+        """`url`: of one node, or of several, separated by commas, the preferred one first. `timeout`: seconds for an answer."""
+        self._urls, self._timeout = [one.strip() for one in url.split(",")], timeout
+        self._nodes = Nodes(self._urls, timeout)
+        self._each: list[ChainClient] = []
+        """A client of each node, for whoever asks all of them."""
         self._ids = count(1)
 
     def close(self) -> None:
-        """Closes the connection."""
-        self._pool.close()
+        """Closes the connections."""
+        self._nodes.close()
+        for client in self._each:
+            client.close()
 
     def call(self, method: str, *params: Any) -> Any:
         """Makes one request. Raises ChainError or ChainUnreachable."""
@@ -162,7 +140,7 @@ class ChainClient:
             return {requests[0]["id"]: self._post(requests[0])}
         try:
             answers = self._post(requests)
-        except _TooLarge:
+        except TooLarge:
             return {}
         if not isinstance(answers, list):  # one error for all
             return {}
@@ -274,6 +252,19 @@ class ChainClient:
             found.append((block, next(errors, None if None in receipts else receipts)))
         return found
 
+    def agreed(self, blocks: list[BlockData], quorum: int) -> list[BlockData]:
+        """Those of these blocks, from the first on, that at least so many nodes have. They follow one another."""
+        if quorum <= 1 or not blocks:
+            return blocks
+        self._each = self._each or [ChainClient(url, timeout=self._timeout) for url in self._urls]
+        votes = [0] * len(blocks)
+        for node in self._each:
+            with suppress(ChainUnreachable):
+                hashes = node.batch([("eth_getBlockByNumber", (hex(block.number), False)) for block in blocks])
+                for place, (block, found) in enumerate(zip(blocks, hashes, strict=True)):
+                    votes[place] += isinstance(found, dict) and bytes_of(found["hash"]) == block.hash
+        return blocks[: next((place for place, found in enumerate(votes) if found < quorum), len(blocks))]
+
     def eth_call(self, to: str, data: bytes) -> bytes:
         """The result of a read-only call at the newest block."""
         return bytes_of(self.call("eth_call", {"to": to, "data": hex_of(data)}, "latest"))
@@ -281,8 +272,11 @@ class ChainClient:
     # ---------------------------------------------------------------- writing
 
     def send_raw(self, transactions: Sequence[bytes]) -> list[ChainError | None]:
-        """Sends signed transactions in one round trip. Each element is None, or the error with which the node refused it."""
+        """Sends signed transactions in one round trip, and shows them to the other nodes, too. Each element is None, or the error
+        with which the node in use refused it."""
         results = self.batch([("eth_sendRawTransaction", (hex_of(raw),)) for raw in transactions])
+        for raw in transactions:
+            self._show(self._request("eth_sendRawTransaction", (hex_of(raw),)))
         return [result if isinstance(result, ChainError) else None for result in results]
 
     # ---------------------------------------------------------------- transport
@@ -291,27 +285,10 @@ class ChainClient:
         return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
 
     def _post(self, payload: Any) -> Any:
-        try:
-            response = self._pool.request(
-                "POST", self._url, headers=self._headers, content=to_json(payload), extensions=self._extensions
-            )
-            if response.status in _TOO_LARGE_STATUSES and isinstance(payload, list):
-                raise _TooLarge
-            if not 200 <= response.status < 300:
-                raise ChainUnreachable(f"the chain node does not answer: it says {response.status}")
-            return from_json(response.content, cache_strings="keys")
-        except (*_NO_ANSWER, ValueError) as error:
-            raise ChainUnreachable(f"the chain node does not answer: {error}") from error
+        return self._nodes.ask(payload)
 
-
-def _without_credentials(url: str) -> tuple[str, list[tuple[bytes, bytes]]]:
-    """The address without its `user:password@`, and the header that says the same."""
-    parts = urlsplit(url)
-    if parts.username is None:
-        return url, []
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    return bare, [(b"Authorization", b"Basic " + b64encode(pair.encode()))]
+    def _show(self, payload: Any) -> None:
+        self._nodes.show(payload)
 
 
 def _result(method: str, response: Any) -> Any:

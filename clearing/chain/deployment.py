@@ -9,8 +9,9 @@ from eth_typing import HexAddress, HexStr
 from eth_utils.address import to_checksum_address
 
 from clearing.chain import contract
-from clearing.chain.client import ChainClient, ChainError
+from clearing.chain.client import ChainClient
 from clearing.chain.contract_code import contract_fault
+from clearing.chain.errors import ChainError
 from clearing.chain.fees import Fees
 from clearing.chain.sender import CannotSend, Sender, Sending
 from clearing.chain.state import ContractState

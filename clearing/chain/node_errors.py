@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from clearing.chain.client import ChainError
 from clearing.chain.contract import decode_error
+from clearing.chain.errors import ChainError
 
 
 class Refusal(Enum):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from clearing.chain.client import ChainError
 from clearing.chain.contract import ROLES, custom_error
+from clearing.chain.errors import ChainError
 from clearing.chain.node_errors import explanation_of, revert_data
 from clearing.chain.state import MERCHANT_STATUSES
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from clearing.chain import contract
-from clearing.chain.client import ChainClient, ChainError, Log
+from clearing.chain.client import ChainClient, Log
+from clearing.chain.errors import ChainError
 from clearing.chain.node_errors import revert_data
 from tongdui.encoding import bytes_of, hex_of, keccak256, word_text
 from tongdui.orders import ZERO_ADDRESS

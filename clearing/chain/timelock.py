@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from eth_abi.abi import decode, encode
 
-from clearing.chain.client import ChainClient, ChainError
+from clearing.chain.client import ChainClient
+from clearing.chain.errors import ChainError
 from clearing.chain.node_errors import explanation_of, is_contract_failure, revert_data
 from tongdui.encoding import ZERO_WORD, hex_of, keccak256, word
 

@@ -41,8 +41,14 @@ class Settings(BaseSettings):
     database_url: str = Field(default="sqlite:///tongdui.db", pattern=DATABASE_URL)
     """SQLAlchemy URL; `sqlite:///file` or `postgresql+psycopg://...`."""
 
-    rpc_url: str = Field(default="http://127.0.0.1:8545", pattern=r"^https?://.")
-    """JSON-RPC endpoint of a chain node."""
+    rpc_url: str = Field(default="http://127.0.0.1:8545", pattern=r"^https?://[^,]+(, *https?://[^,]+)*$")
+    """JSON-RPC endpoint of a chain node; or of several, separated by commas, the preferred one first."""
+
+    rpc_timeout: float = Field(default=30.0, gt=0)
+    """How long a daemon waits for a node's answer before it asks the next one, or gives up for now."""
+
+    block_quorum: int = Field(default=1, ge=1)
+    """How many of the nodes must have a block before it counts."""
 
     public_rpc_url: str = Field(default="", pattern=r"^(https?://[^@\s]+)?$")
     """JSON-RPC endpoint that everybody may use, offered to browsers that check a receipt. Empty: they name one of their own."""
@@ -273,6 +279,11 @@ class Settings(BaseSettings):
     """The threshold for merchants with a small credit limit, or none."""
 
     @property
+    def rpc_urls(self) -> tuple[str, ...]:
+        """The endpoint of each node, the preferred one first."""
+        return tuple(url.strip() for url in self.rpc_url.split(","))
+
+    @property
     def sends_mail(self) -> bool:
         """Whether there is a server that sends mails."""
         return bool(self.smtp_host)
@@ -331,7 +342,7 @@ _SHOULD = {
 }
 _PATTERNS = {
     "database_url": DATABASE_URL_SHOULD,
-    "rpc_url": "must begin with http:// or https://",
+    "rpc_url": "must begin with http:// or https://; several are separated by commas",
     "public_rpc_url": "must begin with http:// or https://, and have no password in it: everybody sees it",
     "contract": "must be an address: 0x and 40 hexadecimal digits",
     "web3signer_url": "must begin with http:// or https://",

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 import structlog
 from sqlalchemy.orm import Session
 
-from clearing.chain.client import ChainClient, ChainError
+from clearing.chain.client import ChainClient
+from clearing.chain.errors import ChainError
 from clearing.chain.node_errors import explanation_of, is_batch_too_large
 from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import structlog
 from sqlalchemy.orm import Session
 
-from clearing.chain.client import ChainClient, ChainError
+from clearing.chain.client import ChainClient
+from clearing.chain.errors import ChainError
 from clearing.chain.fees import Fees, decoded
 from clearing.chain.node_errors import Refusal, refusal_of
 from clearing.chain.transactions import SignedTransaction, sign_transaction

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import structlog
 
-from clearing.chain.client import BlockData, ChainClient, ChainError
+from clearing.chain.client import BlockData, ChainClient
 from clearing.chain.deployment import deployment_block
+from clearing.chain.errors import ChainError
 from clearing.chain.lineage import Lineage
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
@@ -80,6 +81,7 @@ class Projector:
                 return self._follow_replaced(is_missing=tip.known_hash is None)
             blocks = self._blocks(last.number + 1, tip.head, tip.following)
         self._behind_since = None
+        blocks = self._client.agreed(blocks, self._settings.block_quorum)
         parent = last.hash if last is not None else None
         for block in blocks:
             if parent is not None and block.parent_hash != parent:

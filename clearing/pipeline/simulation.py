@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from clearing.chain.client import ChainClient, ChainError
+from clearing.chain.client import ChainClient
+from clearing.chain.errors import ChainError
 from clearing.chain.node_errors import is_contract_failure
 from tongdui.encoding import hex_of
 

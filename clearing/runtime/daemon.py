@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from clearing.chain.client import ChainError, ChainUnreachable
+from clearing.chain.errors import ChainError, ChainUnreachable
 from clearing.kit import metrics
 from clearing.kit.garbage import freeze_startup_objects
 from clearing.kit.signing.signer import SignerUnavailable

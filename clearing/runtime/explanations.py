@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from clearing.chain.client import ChainError, ChainUnreachable
+from clearing.chain.errors import ChainError, ChainUnreachable
 from clearing.chain.fees import FeesTooLow
 from clearing.chain.sender import CannotSend
 from clearing.kit.config import variable

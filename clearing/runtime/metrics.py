@@ -13,7 +13,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import REGISTRY, Collector, CollectorRegistry
 from sqlalchemy.exc import SQLAlchemyError
 
-from clearing.chain.client import ChainClient, ChainError, ChainUnreachable
+from clearing.chain.client import ChainClient
+from clearing.chain.errors import ChainError, ChainUnreachable
 from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
 from clearing.kit.database import Database

@@ -13,7 +13,8 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 
 from clearing.chain import contract
-from clearing.chain.client import ChainClient, ChainError
+from clearing.chain.client import ChainClient
+from clearing.chain.errors import ChainError
 from tongdui.encoding import hex_of, keccak256, text_word, word
 from tongdui.orders import (
     AgreementTerms,

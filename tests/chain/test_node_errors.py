@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clearing.chain.client import ChainError
+from clearing.chain.errors import ChainError
 from clearing.chain.node_errors import Refusal, refusal_of
 
 

@@ -6,12 +6,14 @@ import json
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import FileChooser
 
 from console.explorer.sentences import SENTENCES
 from scripts.dev.services import anvil
@@ -107,13 +109,22 @@ def test_a_receipt_altered_by_one_digit_is_refused(someone: Someone, receipt: Pa
 def test_a_file_can_be_dropped_and_chosen_by_keyboard(someone: Someone, receipt: Path) -> None:
     person = someone("operator", language="en")
     page = person.open("/explorer/check")
+    choosers: list[FileChooser] = []
+
+    def chosen(chooser: FileChooser) -> None:
+        choosers.append(chooser)
+
+    page.on("filechooser", chosen)  # now: the browser takes a moment until it tells of the next one
     check = Check(page)
     assert check.run() == "no_file"
     assert page.evaluate("document.activeElement.type") == "file"
     check.forget()
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Space")
-    chooser.value.set_files(receipt)
+    page.keyboard.press("Space")
+    deadline = time.monotonic() + 60
+    while not choosers:
+        assert time.monotonic() < deadline, "no file can be chosen"
+        page.wait_for_timeout(20)
+    choosers[0].set_files(receipt)
     assert check.result() == "valid"
     dropped = page.evaluate_handle(
         """text => { const data = new DataTransfer(); data.items.add(new File([text], "dropped.json")); return data; }""",

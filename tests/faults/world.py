@@ -33,7 +33,8 @@ from sqlalchemy import event, func, select, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from clearing.chain.client import ChainClient, ChainError, ChainUnreachable
+from clearing.chain.client import ChainClient
+from clearing.chain.errors import ChainError, ChainUnreachable
 from clearing.kit import bulk_insert as bulk
 from clearing.kit.clock import SYSTEM_CLOCK
 from clearing.kit.database import Base, Database

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from clearing.chain.client import ChainClient, ChainError, ChainUnreachable
+from clearing.chain.client import ChainClient
+from clearing.chain.errors import ChainError, ChainUnreachable
 from clearing.ordering.orders.models import OrderState
 from clearing.oversight.reconciliation.service import ReconciliationService
 from scripts.dev.services import Anvil

@@ -12,7 +12,8 @@ from sqlalchemy import select
 
 from clearing.chain.calls.models import Call, CallState
 from clearing.chain.calls.service import request_call
-from clearing.chain.client import BlockData, ChainError, Tip
+from clearing.chain.client import BlockData, Tip
+from clearing.chain.errors import ChainError
 from clearing.kit.errors import Conflict, Refused, Unavailable
 from clearing.kit.events.models import Event
 from clearing.ledger.accounts.models import Account

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from clearing.chain.client import BlockData, ChainClient, ChainError, Log, Tip
+from clearing.chain.client import BlockData, ChainClient, Log, Tip
 from clearing.chain.deployment import deployment_block
+from clearing.chain.errors import ChainError
 from clearing.kit.database import Database
 from clearing.kit.events.models import Event
 from clearing.ledger.journal.models import Block, ChainEvent, QuarantinedEvent

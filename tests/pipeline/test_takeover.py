@@ -16,8 +16,9 @@ from sqlalchemy import func, select
 
 from clearing.chain.calls.models import Call, CallState
 from clearing.chain.calls.service import request_call
-from clearing.chain.client import ChainClient, ChainError
+from clearing.chain.client import ChainClient
 from clearing.chain.deployment import deploy
+from clearing.chain.errors import ChainError
 from clearing.chain.fees import decoded
 from clearing.kit.database import Database
 from clearing.kit.signing.role_keys import ROLES

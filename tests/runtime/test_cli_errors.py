@@ -92,7 +92,12 @@ def shell(tmp_path: Path, migrated_file: Path) -> Shell:
         ("GATEWAY_PORT", "99999", 'must be at most 65535, this is "99999"'),
         ("WEBHOOK_ALLOW_LOCAL", "maybe", 'must be true or false, this is "maybe"'),
         ("CONTRACT", "0x12", 'must be an address: 0x and 40 hexadecimal digits, this is "0x12"'),
-        ("RPC_URL", "node:8545", "must begin with http:// or https://"),
+        ("RPC_URL", "node:8545", "must begin with http:// or https://; several are separated by commas"),
+        (
+            "RPC_URL",
+            "http://u:hunter2@node:8545,node:8546",
+            "must begin with http:// or https://; several are separated by commas",
+        ),
         ("BROKER_URL", "http://broker", "must begin with redis:// or amqp://"),
         (
             "DATABASE_URL",
@@ -227,6 +232,20 @@ def test_a_node_that_does_not_answer(shell: Shell, command: list[str]) -> None:
     shell.settings |= password_variables()
     said = shell.refused("clearing", *command)
     assert said.startswith("TONGDUI_RPC_URL: no chain node answers at 127.0.0.1:9: ")
+
+
+def test_several_nodes_that_do_not_answer_are_all_named(shell: Shell) -> None:
+    shell.migrated()
+    shell.set(RPC_URL=f"{NOBODY}, http://u:hunter2@127.0.0.1:19", CONTRACT=CONTRACT)
+    said = shell.refused("clearing", "reconcile")
+    assert said.startswith("TONGDUI_RPC_URL: no chain node answers at 127.0.0.1:9 or 127.0.0.1:19: ")
+
+
+def test_more_nodes_than_there_are_cannot_agree(shell: Shell) -> None:
+    shell.migrated()
+    shell.set(RPC_URL=f"{NOBODY},{NOBODY}", CONTRACT=CONTRACT, BLOCK_QUORUM="3")
+    said = shell.refused("clearing", "projector")
+    assert said == "TONGDUI_BLOCK_QUORUM: 3 nodes must have a block, but TONGDUI_RPC_URL names 2"
 
 
 @pytest.mark.parametrize("command", ["deploy", "reconcile", "sequencer"])

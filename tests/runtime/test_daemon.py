@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from clearing.chain.client import ChainUnreachable
+from clearing.chain.errors import ChainUnreachable
 from clearing.kit.database import Database
 from clearing.kit.wakeups.channels import Channel, Pause
 from clearing.kit.wakeups.listener import listening

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
+from clearing.chain.nodes import Nodes
 from clearing.kit import metrics
 from clearing.kit.wakeups.channels import Pause
 from clearing.pipeline.leadership import Leadership
@@ -53,7 +54,7 @@ def test_the_metrics_show_the_queue_the_chain_and_the_positions(harness: Harness
 
 def test_an_unreachable_chain_is_shown_and_so_is_the_rest(harness: Harness) -> None:
     with _scraping(harness) as scrape:
-        harness.client._url = "http://127.0.0.1:9"
+        harness.client._nodes = Nodes(["http://127.0.0.1:9"], timeout=30)
         found = scrape()
     assert found["tongdui_up", (("part", "chain"),)] == 0
     assert found["tongdui_up", (("part", "database"),)] == 1

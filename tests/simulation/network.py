@@ -70,6 +70,9 @@ class SimulatedClient(ChainClient):
     def close(self) -> None:
         """There is no connection."""
 
+    def _show(self, payload: Any) -> None:
+        """There are no other nodes."""
+
     def _post(self, payload: Any) -> Any:
         answers = [self.node.answer(one) for one in (payload if isinstance(payload, list) else [payload])]
         if self.mines and self.node.chain.pool:

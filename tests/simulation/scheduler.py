@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from greenlet import getcurrent, greenlet
 from sqlalchemy.exc import SQLAlchemyError
 
-from clearing.chain.client import ChainError, ChainUnreachable
+from clearing.chain.errors import ChainError, ChainUnreachable
 from clearing.kit.clock import Clock
 
 TROUBLE = (ChainError, ChainUnreachable, SQLAlchemyError)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from clearing.chain.client import ChainError
+from clearing.chain.errors import ChainError
 from clearing.chain.node_errors import is_batch_too_large, refusal_of
 from clearing.pipeline.simulation import simulate
 from scripts.dev.services import Anvil

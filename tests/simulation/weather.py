@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import OperationalError
 
-from clearing.chain.client import ChainUnreachable
+from clearing.chain.errors import ChainUnreachable
 from clearing.notifications.webhooks import delivery
 from clearing.notifications.webhooks.sending import Undelivered
 from tests.simulation.plan import Step

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from clearing.chain.calls import service as call_service
-from clearing.chain.client import ChainUnreachable
+from clearing.chain.errors import ChainUnreachable
 from clearing.kit.wakeups.channels import Channel
 from clearing.notifications.webhooks import delivery
 from clearing.notifications.webhooks.sending import Answer, Undelivered

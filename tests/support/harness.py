@@ -12,9 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from clearing.chain.calls.service import request_call
-from clearing.chain.client import ChainClient, ChainError
+from clearing.chain.client import ChainClient
 from clearing.chain.contract import encode_call
 from clearing.chain.deployment import deploy
+from clearing.chain.errors import ChainError
 from clearing.chain.transactions import sign_transaction
 from clearing.kit.clock import SYSTEM_CLOCK, Clock
 from clearing.kit.config import Settings

@@ -10,7 +10,8 @@ from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from clearing.chain.client import ChainClient, ChainError, ChainUnreachable, Standing
+from clearing.chain.client import ChainClient, Standing
+from clearing.chain.errors import ChainError, ChainUnreachable
 from clearing.kit.config import Settings
 from clearing.kit.database import Database, newest_revision
 from clearing.kit.identity import NetworkIdentity

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from clearing.chain.client import ChainClient, ChainError, ChainUnreachable, NewestBlock
+from clearing.chain.client import ChainClient, NewestBlock
+from clearing.chain.errors import ChainError, ChainUnreachable
 from clearing.ledger.journal.models import Block
 from clearing.ledger.journal.repository import BlockRepository
 from clearing.ordering.orders.models import Order

@@ -13,7 +13,8 @@ from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from clearing.chain import contract
-from clearing.chain.client import ChainClient, ChainError, Log
+from clearing.chain.client import ChainClient, Log
+from clearing.chain.errors import ChainError
 from clearing.ledger.accounts.repository import AccountKey
 from tongdui.encoding import ZERO_WORD, bytes_of, hex_of
 from tongdui.orders import NO_NONCE, Kind, Reason

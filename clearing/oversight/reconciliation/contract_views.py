@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from clearing.chain.client import ChainClient, ChainError
+from clearing.chain.client import ChainClient
+from clearing.chain.errors import ChainError
 from tongdui.encoding import hex_of, keccak256
 
 _CALLS_A_REQUEST = 500

@@ -21,7 +21,8 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
-from clearing.chain.client import ChainClient, ChainError, Log
+from clearing.chain.client import ChainClient, Log
+from clearing.chain.errors import ChainError
 from clearing.chain.lineage import Lineage
 from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings

@@ -130,7 +130,7 @@ def snapshot(settings: Settings, file: Path, state: Path | None) -> int:
     """Writes the snapshot of the frozen contract. Exit code 1 where its audit finds something."""
     check_contract(settings)
     options = Options(
-        rpc=(settings.rpc_url,),
+        rpc=settings.rpc_urls,
         contract=settings.contract.lower(),
         chain_id=settings.chain_id,
         currency=settings.currency,

@@ -23,8 +23,9 @@ import httpx
 from sqlalchemy.orm import Session
 
 import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
-from clearing.chain.client import ChainClient, ChainUnreachable
+from clearing.chain.client import ChainClient
 from clearing.chain.deployment import deploy
+from clearing.chain.errors import ChainUnreachable
 from clearing.kit.config import Settings, load_settings, variable
 from clearing.kit.database import Database
 from clearing.kit.signing.passwords import Purpose

@@ -13,7 +13,7 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy.orm import Session
 
-from clearing.chain.client import ChainUnreachable
+from clearing.chain.errors import ChainUnreachable
 from clearing.kit.idempotency.repository import IdempotencyRepository
 from clearing.kit.mail.repository import MailRepository
 from clearing.kit.rollbacks import transact

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from clearing.chain.client import ChainClient, ChainError, ChainUnreachable
+from clearing.chain.client import ChainClient
 from clearing.chain.contract_code import contract_fault
+from clearing.chain.errors import ChainError, ChainUnreachable
 from clearing.kit.config import Settings, variable
 from clearing.runtime.preflight.refusal import CannotRun
 
@@ -42,16 +43,14 @@ def check_node(client: ChainClient, settings: Settings) -> None:
     try:
         found = client.chain_id()
     except (ChainError, ChainUnreachable, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CannotRun(
-            f"{variable('rpc_url')}: no chain node answers at {_host(settings.rpc_url)}: {error}"
-        ) from error
+        raise CannotRun(f"{variable('rpc_url')}: no chain node answers at {_host(settings)}: {error}") from error
     _check_chain_id(found, settings)
 
 
 def _check_chain_id(found: int, settings: Settings) -> None:
     if found != settings.chain_id:
         raise CannotRun(
-            f"{variable('chain_id')}: the node at {_host(settings.rpc_url)} is on chain {found}, "
+            f"{variable('chain_id')}: the node at {_host(settings)} is on chain {found}, "
             f"and this is {settings.chain_id}"
         )
 
@@ -77,6 +76,15 @@ def check_contract(settings: Settings) -> None:
         )
 
 
-def _host(url: str) -> str:
-    """Where the node is; the rest of the URL may hold a secret."""
-    return urlsplit(url).netloc.rpartition("@")[2]
+def check_quorum(settings: Settings) -> None:
+    """Refuses to wait for more nodes than there are."""
+    if settings.block_quorum > len(settings.rpc_urls):
+        raise CannotRun(
+            f"{variable('block_quorum')}: {settings.block_quorum} nodes must have a block, "
+            f"but {variable('rpc_url')} names {len(settings.rpc_urls)}"
+        )
+
+
+def _host(settings: Settings) -> str:
+    """Where the nodes are; the rest of a URL may hold a secret."""
+    return " or ".join(urlsplit(url).netloc.rpartition("@")[2] for url in settings.rpc_urls)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from clearing.chain.client import ChainClient, ChainUnreachable
+from clearing.chain.client import ChainClient
+from clearing.chain.errors import ChainUnreachable
 from clearing.kit.config import Settings
 from clearing.runtime.preflight.database import check_schema
-from clearing.runtime.preflight.node import check_chain, check_contract
+from clearing.runtime.preflight.node import check_chain, check_contract, check_quorum
 
 
 def check_process(settings: Settings) -> None:
     """Refuses to start without a contract, without the schema of this version, or with a node that has another chain or another
     contract. A node that does not answer yet is no reason not to start."""
     check_contract(settings)
+    check_quorum(settings)
     check_schema(settings, wait_for_server=True)
     client = ChainClient(settings.rpc_url, timeout=settings.health_timeout)
     try:
