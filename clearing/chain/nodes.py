@@ -139,11 +139,13 @@ class Nodes:
                 next_look = time.monotonic() + _LOOK_EVERY
                 continue
             with suppress(queue.Empty):
-                self._show(self._to_show.get(timeout=left))
+                payload = self._to_show.get(timeout=left)
+                if payload is not None:
+                    self._show(payload)
 
     def _show(self, payload: Any) -> None:
         for index, node in enumerate(self._nodes):
-            if payload is not None and index != self._current and self._heads[index] is not None:
+            if index != self._current and self._heads[index] is not None:
                 try:
                     node.exchange(payload, _LOOK_TIMEOUT)
                 except ChainUnreachable:
@@ -170,14 +172,16 @@ class Nodes:
         """A node's newest block; None where it does not say, or is of another chain."""
         try:
             return int(self._result(index, "eth_blockNumber"), 16) if self._is_ours(index) else None
-        except ChainUnreachable:
+        except (ChainUnreachable, TypeError, ValueError):  # or it says what is no number
             return None
 
     def _is_ours(self, index: int) -> bool:
         """Whether a node is of the chain that the others are of: by chain id and first block. Raises ChainUnreachable."""
         if self._are_ours[index] is None:
-            genesis = self._result(index, "eth_getBlockByNumber", "0x0", False) or {}
-            chain = self._result(index, "eth_chainId"), genesis.get("hash")
+            genesis = self._result(index, "eth_getBlockByNumber", "0x0", False)
+            if not isinstance(genesis, dict) or "hash" not in genesis:
+                raise ChainUnreachable("the chain node does not say what its first block is")
+            chain = self._result(index, "eth_chainId"), genesis["hash"]
             with self._lock:
                 self._chain = self._chain or chain
                 self._are_ours[index] = chain == self._chain

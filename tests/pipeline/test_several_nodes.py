@@ -141,6 +141,16 @@ def test_a_block_counts_once_enough_nodes_have_it(network: Harness, second: Rela
     network.check()
 
 
+def test_a_node_that_answers_oddly_is_left_alone(network: Harness, first: RelayNode, second: RelayNode) -> None:
+    second.be(Mood.ODD)
+    looks = second.asked.count("eth_blockNumber")
+    until(lambda: second.asked.count("eth_blockNumber") > looks + 1)
+    assert network.client._nodes._watch is not None
+    assert network.client._nodes._watch.is_alive()
+    assert network.client._nodes._heads[1] is None
+    _trade(network)
+
+
 def test_a_client_that_is_closed_looks_no_more(first: RelayNode, second: RelayNode) -> None:
     client = ChainClient(f"{first.url},{second.url}")
     client.head()

@@ -16,6 +16,7 @@ class Mood(StrEnum):
     FROZEN = "takes questions and answers none"
     BEHIND = "knows no block that came later"
     FORKED = "has other blocks"
+    ODD = "says what is no number of a block"
     AWAY = "answers nothing but errors of its proxy"
 
 
@@ -49,6 +50,8 @@ class RelayNode(LimitedNode):
                 answer["result"] = hex(self._head)
             elif method in _BY_NUMBER and params[0] != "latest" and int(params[0], 16) > self._head:
                 answer["result"] = None
+        if self._mood is Mood.ODD and method == "eth_blockNumber":
+            answer["result"] = None
         if self._mood is Mood.FORKED and method == "eth_getBlockByNumber" and params[0] != "0x0" and answer["result"]:
             answer["result"]["hash"] = "0x" + "ab" * 32
         return answer
