@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
 from ._delivery import deliver
-from ._errors import APIConnectionError
+from ._errors import APIConnectionError, APIError
 from ._flow import Flow, Request
 from .encoding import address_word, bytes_of, hex_of, keccak256, word, word_text
+
+_RETRIES = 2
+"""Of the last node there is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A chain node and the clearing house on it. Every read raises APIConnectionError without a usable answer."""
+    """A chain node and the clearing house on it. Every read raises APIConnectionError without a usable answer.
+
+    The URL may be of several nodes, separated by commas: the next one is asked where one does not answer. A node of another chain
+    than the one that answered first is left out.
+    """
 
     url: str
     contract: str
     timeout: float = 15.0
     block: str = "latest"
+    _chains: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
+    """The chain of each node that was asked, in the order in which they answered."""
 
     def chain_id(self) -> Flow[int]:
         """The chain's id."""
@@ -78,19 +87,39 @@ class Node:
         return tuple(raw[start : start + 32] for start in range(0, 32 * count, 32))
 
     def _ask(self, method: str, params: list[object]) -> Flow[Any]:
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        request = Request("POST", self.url, json=body, timeout=self.timeout)
-        response = yield from deliver(request, 2, accept=range(400, 500))
-        return self._result(method, response)
+        *others, last = [url.strip() for url in self.url.split(",")]
+        for url in others:
+            try:
+                yield from self._require_same_chain(url, retries=0)
+                return (yield from self._ask_one(url, method, params, retries=0))
+            except (APIConnectionError, APIError):
+                continue
+        if others:
+            yield from self._require_same_chain(last, retries=_RETRIES)
+        return (yield from self._ask_one(last, method, params, retries=_RETRIES))
 
-    def _result(self, method: str, response: httpx.Response) -> Any:
+    def _require_same_chain(self, url: str, retries: int) -> Flow[None]:
+        if url not in self._chains:
+            found = yield from self._ask_one(url, "eth_chainId", [], retries)
+            self._chains[url] = self._number(found)
+        first, chain = next(iter(self._chains.items()))
+        if self._chains[url] != chain:
+            raise APIConnectionError(f"{url} is on chain {self._chains[url]}, and {first} on {chain}")
+
+    def _ask_one(self, url: str, method: str, params: list[object], retries: int) -> Flow[Any]:
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        request = Request("POST", url, json=body, timeout=self.timeout)
+        response = yield from deliver(request, retries, accept=range(400, 500))
+        return self._result(url, method, response)
+
+    def _result(self, url: str, method: str, response: httpx.Response) -> Any:
         try:
             answer = response.json()
         except ValueError:
             answer = None
         if not isinstance(answer, dict) or "result" not in answer:
             said = answer.get("error") if isinstance(answer, dict) else response.text[:200]
-            raise APIConnectionError(f"{self.url}: {method} failed with {response.status_code}: {said}")
+            raise APIConnectionError(f"{url}: {method} failed with {response.status_code}: {said}")
         return answer["result"]
 
     def _number(self, found: object) -> int:

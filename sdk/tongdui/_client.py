@@ -176,8 +176,8 @@ class Client(BaseClient, Blocking):
         merchant: Id of the signer's merchant. Needed only if the API key does not let the client find it.
         contract: Address of the clearing house that you trust. The client signs for no other.
         chain_id: Id of the chain that you trust. The client signs for no other.
-        rpc_url: A chain node. Before it signs, the client then compares the contract, your merchant number, program
-            numbers and the terms of agreements with the chain.
+        rpc_url: A chain node, or several, separated by commas, the preferred one first. Before it signs, the client then compares
+            the contract, your merchant number, program numbers and the terms of agreements with the chain.
         timeout: Seconds for connecting, and for each answer (in addition to `wait`).
         max_retries: How many times a request is sent again after connection errors, 409 in flight, 429, 502, 503, 504. What the
             gateway could not recognise as the same request, such as a sign-in, is sent once (`OutcomeUnknownError`).

@@ -219,7 +219,7 @@ class Receipt(BaseModel):
         """Check the receipt against the chain.
 
         Args:
-            rpc_url: JSON-RPC endpoint of a chain node.
+            rpc_url: JSON-RPC endpoint of a chain node; or of several, separated by commas, the preferred one first.
             contract: Address of the clearing house, from a source that you trust. Anyone can deploy a contract of
                 their own and prove anything with it.
             chain_id: The chain's id, from a source that you trust.

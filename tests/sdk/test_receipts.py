@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.sdk.stand_in import CHAIN_ID, CONTRACT, Call, StandIn, day_number, today
+from clearing.runtime.embedded.ports import free_port
+from tests.sdk.stand_in import CHAIN_ID, CONTRACT, Call, StandIn, day_number, stand_in, today
 from tongdui import (
     APIConnectionError,
     APIError,
@@ -96,6 +97,28 @@ def test_a_chain_that_says_otherwise_wins(receipt: Receipt, gateway: StandIn, no
 def test_the_chain_that_you_trust_can_be_named(receipt: Receipt, gateway: StandIn) -> None:
     with pytest.raises(VerificationError, match="the node is on another chain"):
         receipt.verify(rpc_url=f"{gateway.url}/rpc", contract=CONTRACT, chain_id=1)
+
+
+def test_the_next_node_is_asked_where_one_does_not_answer(receipt: Receipt, gateway: StandIn) -> None:
+    rpc = f"{gateway.url}/rpc"
+    for silent in (f"http://127.0.0.1:{free_port()}", f"{gateway.url}/nothing/here"):
+        receipt.verify(rpc_url=f"{silent}, {rpc}", contract=CONTRACT, chain_id=CHAIN_ID)
+        asyncio.run(receipt.averify(rpc_url=f"{rpc},{silent}", contract=CONTRACT, chain_id=CHAIN_ID))
+        with pytest.raises(APIConnectionError, match=silent):
+            receipt.verify(rpc_url=f"{silent},{silent}", contract=CONTRACT)
+
+
+def test_a_node_of_another_chain_is_not_asked_in_ones_place(
+    receipt: Receipt, gateway: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = gateway.rpc
+    monkeypatch.setattr(
+        gateway, "rpc", lambda body: answer(body) if body["method"] == "eth_chainId" else {"error": "ill"}
+    )
+    with stand_in() as stranger:
+        stranger.chain["eth_chainId"] = "0x1"
+        with pytest.raises(APIConnectionError, match=f"{stranger.url}/rpc is on chain 1, and {gateway.url}/rpc on"):
+            receipt.verify(rpc_url=f"{gateway.url}/rpc,{stranger.url}/rpc", contract=CONTRACT)
 
 
 @pytest.mark.parametrize("answer", ["0x", "0x1234", "nonsense", None])
