@@ -16,7 +16,8 @@ from tongdui.encoding import bytes_of, hex_of
 
 log = structlog.get_logger(__name__)
 
-_BATCH_TOO_LARGE, _RESPONSE_TOO_LARGE = -32600, -32003
+_TOO_LARGE = ((-32600, "batch"), (-32003, "response"))
+"""Codes and words of what is too large. The codes alone say other things, too, such as that a transaction was refused."""
 _UNKNOWN_METHOD = (-32601, -32604, -32004)
 """How nodes say that they lack a method, or were told not to offer it."""
 
@@ -303,8 +304,8 @@ def _result(method: str, response: Any) -> Any:
 def _is_too_much(answer: dict[str, Any]) -> bool:
     """Whether the answer to one of many requests says that it, or the batch, is too large."""
     error = answer.get("error") or {}
-    code, message = error.get("code"), str(error.get("message", ""))
-    return code == _RESPONSE_TOO_LARGE or (code == _BATCH_TOO_LARGE and "batch" in message.lower())
+    code, message = error.get("code"), str(error.get("message", "")).lower()
+    return any(code == known and word in message for known, word in _TOO_LARGE)
 
 
 def _complete(block: Any, receipts: Any, contract: str) -> BlockData | None:

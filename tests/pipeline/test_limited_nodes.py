@@ -66,6 +66,18 @@ def test_every_request_is_answered_in_its_place(chain: Anvil, refusal: Refusal) 
         client.close()
 
 
+def test_refused_transactions_do_not_make_batches_smaller(chain: Anvil) -> None:
+    with LimitedNode(chain.url, largest=100, refusal=Refusal.STATUS) as node:
+        error = {"code": -32003, "message": "nonce too low"}
+        node._one = lambda request: {"id": request["id"], "error": error}  # type: ignore[method-assign]
+        client = ChainClient(node.url)
+        assert [str(one) for one in client.send_raw([b"1", b"2", b"3"])] == [
+            "eth_sendRawTransaction: nonce too low (-32003)"
+        ] * 3
+        assert client._most_at_once is None
+        client.close()
+
+
 def test_a_node_that_answers_no_json_rpc_is_not_reachable(chain: Anvil) -> None:
     with LimitedNode(chain.url, largest=0, refusal=Refusal.STATUS) as node:
         node._one = lambda request: {"hello": math.pi}  # type: ignore[method-assign]
