@@ -139,6 +139,7 @@ def run(name: str, worker: Steps, leadership: Leadership, attention: Attention) 
     woken, failed, failures = False, 0.0, Failures(leadership)
     while not attention.is_stopped():
         if not leadership.acquire():
+            failures = Failures(leadership)  # whoever leads now may leave some
             woken = attention.pause(Pause(_STANDBY_PAUSE))
             continue
         failure: Exception | None = None

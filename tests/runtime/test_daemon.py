@@ -131,6 +131,27 @@ def test_a_daemon_that_does_not_get_on_tells_why_until_it_does(chainless: Chainl
     ]
 
 
+class _OnceLost(Leadership):
+    """A leadership that is lost before the second step, and found again after another leader has failed."""
+
+    asked = 0
+
+    def acquire(self) -> bool:
+        self.asked += 1
+        if self.asked == 2:
+            with self.database.session.begin() as session:
+                FailureRepository(session).note(["projector"], "of the other one")
+            return False
+        return super().acquire()
+
+
+def test_what_another_leader_has_left_is_cleared(chainless: ChainlessNetwork) -> None:
+    attention = Attention()
+    steps = _Failing(chainless.database, attention, None, None)
+    daemon.run("projector", steps, _OnceLost(chainless.database, "projector"), attention)
+    assert steps.known == [None, "of the other one", None]
+
+
 @contextmanager
 def _running(harness: Harness, name: str, steps: daemon.Steps) -> Iterator[None]:
     """A daemon as its process runs it, in a thread."""
