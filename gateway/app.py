@@ -133,7 +133,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     """The gateway for these settings. Whoever passes a database closes it."""
     own = Database(settings.database_url) if database is None else database
     keyrings = Keyrings.of(settings)
-    chain = ChainClient(settings.rpc_url, timeout=settings.health_timeout)
+    chain = ChainClient.of(settings, timeout=settings.health_timeout)
     gateway = Gateway(
         settings=settings,
         database=own,

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import structlog
 
 from clearing.chain.errors import ChainError, ChainUnreachable, TooLarge
-from clearing.chain.nodes import Nodes
+from clearing.chain.nodes import CONNECT_TIMEOUT, Nodes
+from clearing.kit.config import Settings
 from tongdui.encoding import bytes_of, hex_of
 
 log = structlog.get_logger(__name__)
@@ -94,13 +95,20 @@ class ChainClient:
     """How many requests the node takes in one batch, as far as it has refused some."""
     _has_block_receipts = True
 
-    def __init__(self, url: str, *, timeout: float = 30.0) -> None:
-        """`url`: of one node, or of several, separated by commas, the preferred one first. `timeout`: seconds for an answer."""
+    def __init__(self, url: str, *, timeout: float = 30.0, connect_timeout: float = CONNECT_TIMEOUT) -> None:
+        """`url`: of one node, or of several, separated by commas, the preferred one first. `timeout`: seconds for an answer, and
+        `connect_timeout` for a connection."""
         self._urls, self._timeout = [one.strip() for one in url.split(",")], timeout
-        self._nodes = Nodes(self._urls, timeout)
+        self._nodes = Nodes(self._urls, timeout, connect_timeout)
         self._each: list[ChainClient] = []
         """A client of each node, for whoever asks all of them."""
         self._ids = count(1)
+
+    @classmethod
+    def of(cls, settings: Settings, *, timeout: float | None = None) -> ChainClient:
+        """A client of the nodes that the settings name, with their time-outs; or with another one for answers."""
+        waits = timeout or settings.rpc_timeout
+        return cls(settings.rpc_url, timeout=waits, connect_timeout=min(waits, settings.rpc_connect_timeout))
 
     def close(self) -> None:
         """Closes the connections."""

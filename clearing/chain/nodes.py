@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 _LOOK_EVERY = 2.0
 _LOOK_TIMEOUT = 2.0
-_CONNECT_TIMEOUT = 5.0
+CONNECT_TIMEOUT = 5.0
 _MOST_TO_SHOW = 1_000
 MAX_BEHIND = 3
 """How many blocks a node may be behind where the best one was a look ago."""
@@ -39,14 +39,14 @@ _NO_ANSWER = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.Protoco
 class Node:
     """A connection to one node."""
 
-    def __init__(self, url: str, timeout: float) -> None:
-        """`timeout`: how many seconds an answer may take."""
+    def __init__(self, url: str, timeout: float, connect_timeout: float) -> None:
+        """`timeout`: how many seconds an answer may take; `connect_timeout`: a connection, at most as many."""
         self._url, headers = _without_credentials(url)
         is_secure = self._url.startswith("https:")
         # httpx' own transport: what httpx does around each request takes longer than a node does for most of them.
         self._pool = httpcore.ConnectionPool(ssl_context=httpx.create_ssl_context() if is_secure else None)
         self._headers = [(b"Content-Type", b"application/json"), *headers]
-        self._timeout = timeout
+        self._timeout, self._connect_timeout = timeout, connect_timeout
         self.name = urlsplit(self._url).netloc
 
     def close(self) -> None:
@@ -56,7 +56,7 @@ class Node:
     def exchange(self, payload: Any, timeout: float | None = None) -> Any:
         """What the node answers to one request, or to a list of them. Raises ChainUnreachable, or TooLarge for a list."""
         seconds = timeout or self._timeout
-        waits = {"connect": min(seconds, _CONNECT_TIMEOUT), **dict.fromkeys(("read", "write", "pool"), seconds)}
+        waits = {"connect": min(seconds, self._connect_timeout), **dict.fromkeys(("read", "write", "pool"), seconds)}
         try:
             response = self._pool.request(
                 "POST", self._url, headers=self._headers, content=to_json(payload), extensions={"timeout": waits}
@@ -73,8 +73,8 @@ class Node:
 class Nodes:
     """Several nodes of one chain, the preferred one first."""
 
-    def __init__(self, urls: Sequence[str], timeout: float) -> None:
-        self._nodes = [Node(url, timeout) for url in urls]
+    def __init__(self, urls: Sequence[str], timeout: float, connect_timeout: float = CONNECT_TIMEOUT) -> None:
+        self._nodes = [Node(url, timeout, connect_timeout) for url in urls]
         self._heads: list[int | None] = [None] * len(urls)
         """The newest block of each, where it said so when it was last looked at."""
         self._best = 0

@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     rpc_timeout: float = Field(default=30.0, gt=0)
     """How long a daemon waits for a node's answer before it asks the next one, or gives up for now."""
 
+    rpc_connect_timeout: float = Field(default=5.0, gt=0)
+    """How long it waits for a connection."""
+
     block_quorum: int = Field(default=1, ge=1)
     """How many of the nodes must have a block before it counts."""
 

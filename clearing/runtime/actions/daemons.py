@@ -25,7 +25,7 @@ def run_sequencer(settings: Settings) -> int:
     """Runs the sequencer until it is told to stop."""
     check_process(settings)
     keys = check_secrets(settings, "sequencer")
-    database, client = Database(settings.database_url), ChainClient(settings.rpc_url, timeout=settings.rpc_timeout)
+    database, client = Database(settings.database_url), ChainClient.of(settings)
     steps = Sequencer(database, client, settings, keys)
     return _run("sequencer", steps, settings, database, client, Leadership(database, "sequencer"))
 
@@ -34,7 +34,7 @@ def run_signer(settings: Settings, roles: Sequence[str]) -> int:
     """Signs and sends the calls of these roles until it is told to stop."""
     check_process(settings)
     keys = check_secrets(settings, "signer", roles)
-    database, client = Database(settings.database_url), ChainClient(settings.rpc_url, timeout=settings.rpc_timeout)
+    database, client = Database(settings.database_url), ChainClient.of(settings)
     leadership = Leadership(database, *map(leadership_of, roles))
     return _run("signer", CallSigner(database, client, settings, keys, roles), settings, database, client, leadership)
 
@@ -43,7 +43,7 @@ def run_projector(settings: Settings) -> int:
     """Runs the projector until it is told to stop."""
     check_process(settings)
     check_secrets(settings, "projector")
-    database, client = Database(settings.database_url), ChainClient(settings.rpc_url, timeout=settings.rpc_timeout)
+    database, client = Database(settings.database_url), ChainClient.of(settings)
     steps = Projector(database, client, settings)
     return _run("projector", steps, settings, database, client, Leadership(database, "projector"))
 

@@ -47,7 +47,7 @@ class Context:
             network=NetworkIdentity.of(configured),
             deliverer=Deliverer(database, configured, keyrings.webhook_secrets),
             mail_deliverer=MailDeliverer(database, configured, keyrings.mailed_links),
-            chain=ChainClient(configured.rpc_url, timeout=configured.rpc_timeout),
+            chain=ChainClient.of(configured),
         )
 
     @property

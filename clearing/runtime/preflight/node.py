@@ -19,7 +19,7 @@ _TIMEOUT = 120.0
 @contextmanager
 def open_node(settings: Settings, *, with_contract: bool = True) -> Iterator[ChainClient]:
     """The node of the right chain, which has the contract, unless there need not be one yet."""
-    client = ChainClient(settings.rpc_url, timeout=_TIMEOUT)
+    client = ChainClient.of(settings, timeout=_TIMEOUT)
     try:
         check_node(client, settings)
         if with_contract:

@@ -17,7 +17,7 @@ def check_process(settings: Settings) -> None:
     check_contract(settings)
     check_quorum(settings)
     check_schema(settings, wait_for_server=True)
-    client = ChainClient(settings.rpc_url, timeout=settings.health_timeout)
+    client = ChainClient.of(settings, timeout=settings.health_timeout)
     try:
         with suppress(ChainUnreachable):
             check_chain(client, settings)
