@@ -98,7 +98,8 @@ class ChainClient:
     def __init__(self, url: str, *, timeout: float = 30.0, connect_timeout: float = CONNECT_TIMEOUT) -> None:
         """`url`: of one node, or of several, separated by commas, the preferred one first. `timeout`: seconds for an answer, and
         `connect_timeout` for a connection."""
-        self._urls, self._timeout = [one.strip() for one in url.split(",")], timeout
+        self._urls = [one.strip() for one in url.split(",")]
+        self._timeout, self._connect_timeout = timeout, connect_timeout
         self._nodes = Nodes(self._urls, timeout, connect_timeout)
         self._each: list[ChainClient] = []
         """A client of each node, for whoever asks all of them."""
@@ -265,7 +266,9 @@ class ChainClient:
         """Those of these blocks, from the first on, that at least so many nodes have. They follow one another."""
         if quorum <= 1 or not blocks:
             return blocks
-        self._each = self._each or [ChainClient(url, timeout=self._timeout) for url in self._urls]
+        self._each = self._each or [
+            ChainClient(url, timeout=self._timeout, connect_timeout=self._connect_timeout) for url in self._urls
+        ]
         votes = [0] * len(blocks)
         for node in self._each:
             with suppress(ChainUnreachable):
@@ -283,9 +286,9 @@ class ChainClient:
     def send_raw(self, transactions: Sequence[bytes]) -> list[ChainError | None]:
         """Sends signed transactions in one round trip, and shows them to the other nodes, too. Each element is None, or the error
         with which the node in use refused it."""
-        results = self.batch([("eth_sendRawTransaction", (hex_of(raw),)) for raw in transactions])
-        for raw in transactions:
-            self._show(self._request("eth_sendRawTransaction", (hex_of(raw),)))
+        calls = [("eth_sendRawTransaction", (hex_of(raw),)) for raw in transactions]
+        results = self.batch(calls)
+        self._show(calls)
         return [result if isinstance(result, ChainError) else None for result in results]
 
     # ---------------------------------------------------------------- transport
@@ -296,8 +299,9 @@ class ChainClient:
     def _post(self, payload: Any) -> Any:
         return self._nodes.ask(payload)
 
-    def _show(self, payload: Any) -> None:
-        self._nodes.show(payload)
+    def _show(self, calls: Sequence[Call]) -> None:
+        for method, params in calls if len(self._urls) > 1 else ():
+            self._nodes.show(self._request(method, params))
 
 
 def _result(method: str, response: Any) -> Any:

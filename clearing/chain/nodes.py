@@ -18,11 +18,11 @@ from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpcore
-import httpx
 import structlog
 from pydantic_core import from_json, to_json
 
 from clearing.chain.errors import ChainUnreachable, TooLarge
+from tongdui._flow import tls
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +44,7 @@ class Node:
         self._url, headers = _without_credentials(url)
         is_secure = self._url.startswith("https:")
         # httpx' own transport: what httpx does around each request takes longer than a node does for most of them.
-        self._pool = httpcore.ConnectionPool(ssl_context=httpx.create_ssl_context() if is_secure else None)
+        self._pool = httpcore.ConnectionPool(ssl_context=tls() if is_secure else None)
         self._headers = [(b"Content-Type", b"application/json"), *headers]
         self._timeout, self._connect_timeout = timeout, connect_timeout
         self.name = urlsplit(self._url).netloc
@@ -115,7 +115,7 @@ class Nodes:
 
     def show(self, payload: Any) -> None:
         """Lets the nodes know that are not in use, as far as they are well; nobody waits for their answers."""
-        if len(self._nodes) > 1 and self._to_show.qsize() < _MOST_TO_SHOW:
+        if self._to_show.qsize() < _MOST_TO_SHOW:
             self._to_show.put(payload)
 
     # ---------------------------------------------------------------- looking

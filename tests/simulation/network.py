@@ -22,7 +22,7 @@ from unittest.mock import patch
 
 from sqlalchemy import event, select
 
-from clearing.chain.client import ChainClient
+from clearing.chain.client import Call, ChainClient
 from clearing.chain.contract import ROLES as CONTRACT_ROLES
 from clearing.chain.contract import encode_call
 from clearing.kit import ids
@@ -70,7 +70,7 @@ class SimulatedClient(ChainClient):
     def close(self) -> None:
         """There is no connection."""
 
-    def _show(self, payload: Any) -> None:
+    def _show(self, calls: Sequence[Call]) -> None:
         """There are no other nodes."""
 
     def _post(self, payload: Any) -> Any:
