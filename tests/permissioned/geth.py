@@ -34,7 +34,9 @@ RPC_NODES = 2
 _GAS_LIMIT = 60_000_000
 _MOST_PEERS = 3 * (SIGNERS + RPC_NODES)
 """A node dials a third of them at the most, those that it was told to dial among them."""
-_PASSWORD = "only-for-tests"  # noqa: S105
+_MANY_BLOCKS = 150
+_LOOKS = 3
+_PASSWORD = "only-for-tests"
 _FORKS = ("homestead", "eip150", "eip155", "eip158", "byzantium", "constantinople", "petersburg", "istanbul", "berlin")
 _VANITY, _SEAL = bytes(32), bytes(65)
 
@@ -87,8 +89,7 @@ class Geth(Service):
     @property
     def enode(self) -> str:
         """The name under which peers dial it."""
-        public = self._node_key.public_key.format(compressed=False)[1:].hex()
-        return f"enode://{public}@{HOST}:{self._peer_port}?discport=0"
+        return f"enode://{self.id}@{HOST}:{self._peer_port}?discport=0"
 
     def ipc(self, method: str, *parameters: Any) -> Any:
         """Calls one method over the node's own socket, which may do everything."""
@@ -101,6 +102,15 @@ class Geth(Service):
         if "error" in answer:
             raise ServiceError(f"{self.title}: {method}: {answer['error']}")
         return answer["result"]
+
+    @property
+    def id(self) -> str:
+        """What peers know it by."""
+        return self._node_key.public_key.format(compressed=False)[1:].hex()
+
+    def peers(self) -> set[str]:
+        """The ids of the nodes that it is connected with."""
+        return {peer["enode"].removeprefix("enode://").partition("@")[0] for peer in self.ipc("admin_peers")}
 
     def head(self) -> int:
         """The number of its newest block."""
@@ -207,9 +217,13 @@ class Chain:
 
     def part(self, some: Iterable[Geth], others: Iterable[Geth]) -> None:
         """Has no one of them be a peer of any of the others; nobody dials again who was told to forget."""
-        for one, other in _pairs(some, others):
-            one.ipc("admin_removePeer", other.enode)
-            other.ipc("admin_removePeer", one.enode)
+        pairs = list(_pairs(some, others))
+        for _ in range(_LOOKS):  # one that has not been told yet may dial at that moment
+            for one, other in pairs:
+                one.ipc("admin_removePeer", other.enode)
+                other.ipc("admin_removePeer", one.enode)
+            time.sleep(0.1)
+        assert not [one for one, other in pairs if other.id in one.peers()], "they are not apart"
 
     def await_agreement(self) -> None:
         """Waits until all nodes have the same newest block but one, and more than before."""
@@ -217,10 +231,13 @@ class Chain:
         self.until("all nodes are on one chain", lambda: self._agrees_after(start))
 
     def until(self, what: str, holds: Callable[[], bool]) -> None:
-        """Waits as long as some node still has a new block now and then."""
-        patience = Patience(what, lambda: [node.head() for node in self.nodes if node.running])
+        """Waits for many blocks at the most, as long as there still are new ones."""
+        patience = Patience(what, self._newest)
+        last = self._newest() + _MANY_BLOCKS
         while not holds():
             patience.look()
+            if self._newest() > last:
+                raise TimeoutError(f"not yet {what}, after {_MANY_BLOCKS} blocks")
             time.sleep(0.05)
 
     def send(self, to: str, wei: int) -> None:
@@ -229,6 +246,9 @@ class Chain:
         sent = self.signers[0].ipc("eth_sendTransaction", payment)
         node = self.rpc_nodes[0]
         self.until("the payment is in a block", lambda: node.ipc("eth_getTransactionReceipt", sent) is not None)
+
+    def _newest(self) -> int:
+        return max(node.head() for node in self.signers if node.running)
 
     def _agrees_after(self, start: int) -> bool:
         common = min(node.head() for node in self.nodes) - 1
