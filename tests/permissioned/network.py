@@ -221,6 +221,11 @@ class Network:
         """How often an order that had been reported as settled was reported as open again."""
         return self._count(select(func.count()).select_from(Event).where(Event.type == "order.reopened"))
 
+    def fallen(self) -> int:
+        """How many blocks that had been read fell out of the chain."""
+        logs = self.site.directory.glob("projector-*.log")
+        return sum(log.read_text().count("block fell out of the chain") for log in logs)
+
     def leaves(self) -> set[str]:
         """The entries that are reported now."""
         with self.database.reading() as session:

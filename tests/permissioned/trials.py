@@ -211,4 +211,5 @@ def audit(network: Network, findings: Findings) -> str:
     """An auditor proves everything from two nodes."""
     begun = time.monotonic()
     network.audit(findings)
-    return f"{len(network.leaves())} entries over two nodes in {time.monotonic() - begun:.0f} s"
+    said = f"{len(network.leaves())} entries over two nodes in {time.monotonic() - begun:.0f} s"
+    return f"{said}; of {network.other.head()} blocks {network.fallen()} fell out that had been read"
