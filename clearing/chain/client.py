@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -102,7 +103,6 @@ class ChainClient:
         self._timeout, self._connect_timeout = timeout, connect_timeout
         self._nodes = Nodes(self._urls, timeout, connect_timeout)
         self._each: list[ChainClient] = []
-        """A client of each node, for whoever asks all of them."""
         self._ids = count(1)
 
     @classmethod
@@ -116,6 +116,20 @@ class ChainClient:
         self._nodes.close()
         for client in self._each:
             client.close()
+
+    @property
+    def where(self) -> str:
+        """Where the nodes are; the rest of a URL may hold a secret."""
+        return " or ".join(urlsplit(url).netloc.rpartition("@")[2] for url in self._urls)
+
+    def each(self) -> Sequence[ChainClient]:
+        """A client of each node alone, for whoever asks all of them."""
+        if len(self._urls) == 1:
+            return [self]
+        self._each = self._each or [
+            ChainClient(url, timeout=self._timeout, connect_timeout=self._connect_timeout) for url in self._urls
+        ]
+        return self._each
 
     def call(self, method: str, *params: Any) -> Any:
         """Makes one request. Raises ChainError or ChainUnreachable."""
@@ -266,11 +280,8 @@ class ChainClient:
         """Those of these blocks, from the first on, that at least so many nodes have. They follow one another."""
         if quorum <= 1 or not blocks:
             return blocks
-        self._each = self._each or [
-            ChainClient(url, timeout=self._timeout, connect_timeout=self._connect_timeout) for url in self._urls
-        ]
         votes = [0] * len(blocks)
-        for node in self._each:
+        for node in self.each():
             with suppress(ChainUnreachable):
                 hashes = node.batch([("eth_getBlockByNumber", (hex(block.number), False)) for block in blocks])
                 for place, (block, found) in enumerate(zip(blocks, hashes, strict=True)):

@@ -28,6 +28,12 @@ contract AgreementsTest is Network {
         assertEq(lens.usedToday(NEXT), 0);
     }
 
+    function test_AgreementThatSupersedesNoneEndsNone() public {
+        vm.recordLogs();
+        _register(_validTerms());
+        assertEq(vm.getRecordedLogs().length, 1, "only the registration");
+    }
+
     function test_AcceptanceTermsReadBackAsSigned() public {
         AgreementTerms memory terms = _acceptanceTerms(MART, CAR_WASH, type(uint64).max, 10_000, 3);
         (terms.maxPoints, terms.dailyCap) = (type(uint64).max, type(uint64).max);
@@ -139,6 +145,8 @@ contract AgreementsTest is Network {
         terms = _validTerms();
         terms.validUntil = terms.validFrom;
         _expectBadTerms(terms, "validUntil");
+        terms.validUntil = terms.validFrom = uint40(_now() + 100);
+        _expectBadTerms(terms, "validUntil");
         (terms.validFrom, terms.validUntil) = (0, uint40(_now()));
         _expectBadTerms(terms, "validUntil");
         terms = _validTerms();
@@ -216,6 +224,13 @@ contract AgreementsTest is Network {
         terms.validFrom = uint40(_now() + 30 days);
         _register(terms);
         assertEq(lens.agreementOf(FUEL_TO_CINE).validUntil, terms.validFrom + 1 hours);
+    }
+
+    function test_GraceBeginsNowIfTheSuccessorHasBegun() public {
+        AgreementTerms memory terms = _successorTerms(1 hours);
+        terms.validFrom = uint40(_now() - 30 days);
+        _register(terms);
+        assertEq(lens.agreementOf(FUEL_TO_CINE).validUntil, _now() + 1 hours);
     }
 
     function test_GraceNeverExtends() public {

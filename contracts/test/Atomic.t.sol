@@ -50,6 +50,18 @@ contract AtomicTest is Network {
         assertEq(lens.balanceOf(bob, FUEL), 0);
         assertEq(lens.balanceOf(cat, FUEL), 11);
         assertEq(lens.balanceOf(bob, MART), 9);
+        assertEq(lens.totalSupply(FUEL), 1000 + 5 - 1 + 7);
+    }
+
+    /// @dev The hashes of its instructions lie in memory where the frame's calldata are put together.
+    function test_LongAtomicOrderIsExecuted() public {
+        Instruction[] memory instructions = new Instruction[](24);
+        for (uint256 i = 0; i < instructions.length; ++i) {
+            instructions[i] = _issue(FUEL, bob, uint64(i + 1));
+        }
+        _execute(_atomic(GAS_STATION, instructions));
+        assertEq(posted.length, instructions.length);
+        assertEq(lens.balanceOf(bob, FUEL), 300);
     }
 
     function test_AtomicOrderReverses() public {
@@ -114,6 +126,23 @@ contract AtomicTest is Network {
         assertLt(starved, 24);
         _execute(draft);
         assertEq(posted.length, 60);
+    }
+
+    /// @dev Evidence that cannot be read is the sender's fault, not the merchant's.
+    function test_UnreadableEvidenceFailsTheBatchAndNotTheOrder() public {
+        Entry memory entry = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
+        OrderDraft memory draft = _atomic(GAS_STATION, _list(_reverse(entry, 1)));
+        (PackedOrder[] memory orders, Evidence[] memory evidence) = _sign(_list(draft));
+        bytes memory data = abi.encodeCall(IClearingHouse.execute, (_pack(orders), evidence));
+        uint256 last = data.length; // where the last word begins, counted with the word of the length: that of no proof
+        assembly ("memory-safe") {
+            mstore(add(data, last), not(0))
+        }
+        vm.prank(sequencer);
+        (bool done,) = address(house).call(data);
+        assertFalse(done);
+        _execute(draft);
+        assertEq(posted.length, 1);
     }
 
     function test_NobodyElseRunsAnAtomicFrame() public {

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {
     AgreementTerms,
@@ -93,6 +94,41 @@ contract ExecutionTest is Network {
         OrderDraft memory draft = _order(GAS_STATION, _issue(FUEL, ann, 1));
         PackedOrder memory order = _sign(draft);
         order.vs = bytes32(uint256(type(int256).max)); // `s` is above half the curve's order
+        _execute(order);
+        _assertOrderRefusal(0, draft, Reason.UnknownSigner);
+    }
+
+    /// @dev Of the two values of `s` that make a good signature, only the smaller one is accepted, even where the larger one fits into
+    /// a compact signature. Such a value is chosen here, and the key computed that signs with it.
+    function test_LargerOfTwoSignaturesIsRefusedEvenIfItFits() public {
+        uint256 half = CURVE_ORDER / 2;
+        OrderDraft memory draft = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        _execute(_signWith(draft, half));
+        assertEq(posted.length, 1, "half of the curve's order is not too large");
+        draft = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        _execute(_signWith(draft, half + 1));
+        _assertOrderRefusal(0, draft, Reason.UnknownSigner);
+    }
+
+    /// @dev Chooses `s` and takes the curve's generator as the signature's point; then solves `s = digest + r * key` for the key, and
+    /// gives it to the merchant.
+    function _signWith(OrderDraft memory draft, uint256 s) private returns (PackedOrder memory order) {
+        uint256 r = 0x79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798;
+        uint256 difference = addmod(s, CURVE_ORDER - uint256(_orderDigest(draft)) % CURVE_ORDER, CURVE_ORDER);
+        uint256 key = mulmod(difference, Math.invModPrime(r, CURVE_ORDER), CURVE_ORDER);
+        vm.prank(admin);
+        house.recoverSigner(draft.merchant, vm.addr(key));
+        order = _sign(draft);
+        (order.r, order.vs) = (bytes32(r), bytes32(s)); // the generator's other coordinate is even
+    }
+
+    /// @dev The precompile gives no key for a bad signature. No number may take its place.
+    function test_WhatIsNoSignatureIsNobodys() public {
+        vm.prank(admin);
+        house.recoverSigner(GAS_STATION, address(1));
+        OrderDraft memory draft = _order(GAS_STATION, _issue(FUEL, ann, 1));
+        PackedOrder memory order = _sign(draft);
+        (order.r, order.vs) = (0, 0);
         _execute(order);
         _assertOrderRefusal(0, draft, Reason.UnknownSigner);
     }
@@ -191,6 +227,25 @@ contract ExecutionTest is Network {
         assertEq(_programOf(entry), VIDEO);
         assertEq(_agreementOf(entry), 0);
         _assertMoved(entry, 9, 0, 0, 0);
+    }
+
+    /// @dev The hashes of a long order's instructions lie in memory that nobody has cleaned when the agreement's copy is made there. Each of
+    /// them ends like the note that says that the car wash has been checked.
+    function test_MemoryThatWasUsedBeforeGivesNobodyARight() public {
+        Instruction[] memory instructions = new Instruction[](24);
+        for (uint256 i = 0; i < instructions.length; ++i) {
+            instructions[i] = _exchange(FUEL_TO_CINE, FUEL, ann, 10);
+            for (uint256 ref = 0; uint8(uint256(_hash(instructions[i]))) != CAR_WASH + 1; ++ref) {
+                instructions[i].ref = bytes32(ref);
+            }
+        }
+        _execute(_order(CAR_WASH, instructions));
+        assertEq(posted.length, 0);
+        for (uint256 i = 0; i < instructions.length; ++i) {
+            assertEq(uint256(refusals[i].reason), uint256(Reason.NotInitiator));
+        }
+        _execute(_order(GAS_STATION, instructions));
+        assertEq(posted.length, instructions.length);
     }
 
     // ---------------------------------------------------------------- any instruction
@@ -297,6 +352,14 @@ contract ExecutionTest is Network {
         assertEq(_expiryDayOf(_accept(GAS_STATION, instruction)), type(uint32).max);
     }
 
+    function test_RunOfIssuesEndsWithItsOrder() public {
+        _execute(_list(_order(GAS_STATION, _issue(FUEL, bob, 5)), _order(CINEMA, _issue(FUEL, bob, 7))));
+        assertEq(posted.length, 1);
+        assertEq(uint256(refusals[0].reason), uint256(Reason.NotProgramMerchant));
+        assertEq(lens.balanceOf(bob, FUEL), 5);
+        assertEq(lens.totalSupply(FUEL), 300_005);
+    }
+
     function test_ProgramMintsAtMost64BitsInItsLife() public {
         _accept(SUPERMARKET, _issue(MART, ann, type(uint64).max - 1));
         _accept(SUPERMARKET, _issue(MART, bob, 1));
@@ -353,6 +416,7 @@ contract ExecutionTest is Network {
         Instruction memory instruction = _transfer(FUEL, ann, bob, 1);
         instruction.link |= bytes32(uint256(1) << 160);
         _refuse(GAS_STATION, instruction, Reason.BadRecipient);
+        _accept(GAS_STATION, _transfer(FUEL, ann, address(type(uint160).max), 1));
     }
 
     // ---------------------------------------------------------------- exchange
@@ -376,6 +440,12 @@ contract ExecutionTest is Network {
         _assertMoved(_accept(GAS_STATION, _exchange(FUEL_TO_FILM, FUEL, ann, 7)), 7, 10, 60_000, 198);
         assertEq(lens.balanceOf(ann, FUEL), 299_993);
         assertEq(lens.balanceOf(ann, FILM), 10);
+    }
+
+    function test_PointsOfAnAgreementWithoutLifetimeNeverExpire() public {
+        AgreementTerms memory terms = _exchangeTerms(FUEL, CINE, 1, 1, 1, 0, 1);
+        terms.lifetimeDays = 0;
+        assertEq(_expiryDayOf(_accept(GAS_STATION, _exchange(_register(terms), FUEL, ann, 1))), 0);
     }
 
     function test_ExchangeAtOneMerchantCostsItOnlyTheFee() public {
@@ -423,6 +493,7 @@ contract ExecutionTest is Network {
         spending = _atomic(OPERATOR, _list(_spend(id, operatorProgram, ann, 1)));
         _execute(_list(earning, spending));
         assertEq(posted.length, 2, "nor is an atomic order too early");
+        assertEq(_position(OPERATOR), 0, "what the atomic order paid stays paid");
     }
 
     function test_TargetMerchantStartsWhereTheAgreementLetsIt() public {
@@ -496,6 +567,7 @@ contract ExecutionTest is Network {
         _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 100_000));
         _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 100_000));
         _refuse(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 50_001), Reason.OverDailyCap);
+        _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 50_000));
     }
 
     function test_MemberGetsNoLessThanTheMinimum() public {
@@ -618,22 +690,33 @@ contract ExecutionTest is Network {
     function test_BatchThatCouldHoldMoreThan65535InstructionsIsTooLarge() public {
         vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BatchTooLarge.selector, 65_536));
         vm.prank(sequencer);
-        _executeZeros(65_536 * 84);
+        _executeZeros(65_536 * 84, 0);
     }
 
-    /// @dev Calls `execute` with `size` zero bytes of orders and no evidence. Assembly, because Solidity would copy the 5 MB again and
-    /// again.
-    function _executeZeros(uint256 size) private {
+    /// @dev Five orders of as many instructions are 410 bytes too long, which the house finds out only when it reads the last.
+    function test_BatchThatCouldHold65535InstructionsIsNotTooLarge() public {
+        vm.expectRevert(IClearingHouse.BadEncoding.selector);
+        vm.prank(sequencer);
+        _executeZeros(65_535 * 84, 13_107);
+    }
+
+    /// @dev Calls `execute` with `size` bytes of orders and no evidence. All bytes are zero, but for each order's number of instructions.
+    /// Assembly, because Solidity would copy the 5 MB again and again.
+    function _executeZeros(uint256 size, uint256 count) private {
         address to = address(house);
         bytes4 selector = IClearingHouse.execute.selector;
         assembly ("memory-safe") {
             let data := mload(0x40)
-            calldatacopy(data, calldatasize(), add(size, 0x64)) // zeros
+            calldatacopy(data, calldatasize(), add(size, 0x84)) // zeros
             mstore(data, selector)
             mstore(add(data, 0x04), 0x40)
-            mstore(add(data, 0x24), 0x60) // evidence: the first zero
+            mstore(add(data, 0x24), add(0x60, size)) // no evidence
             mstore(add(data, 0x44), size)
-            if iszero(call(gas(), to, 0, data, add(size, 0x64), 0, 0)) {
+            let end := add(add(data, 0x64), size)
+            for { let order := add(data, 0x64) } lt(order, end) { order := add(order, add(82, mul(84, count))) } {
+                mstore(order, shl(112, count))
+            }
+            if iszero(call(gas(), to, 0, data, add(size, 0x84), 0, 0)) {
                 returndatacopy(data, 0, returndatasize())
                 revert(data, returndatasize())
             }

@@ -115,6 +115,20 @@ contract IssuanceCapTest is Network {
         _refuse(GAS_STATION, _issue(FUEL, ann, 1), Reason.OverIssuanceCap);
     }
 
+    /// @dev Neither does no cap count, nor a cap that has come to its end.
+    function test_NoCapCountsNothing() public {
+        _cap(FUEL, 0);
+        _accept(GAS_STATION, _issue(FUEL, ann, 1000));
+        _cap(FUEL, 10);
+        _assertCap(10, 0, 0, 0);
+        _cap(FUEL, 0);
+        vm.warp(START + 36 hours);
+        _cap(FUEL, 0);
+        _accept(GAS_STATION, _issue(FUEL, ann, 1000));
+        _cap(FUEL, 10);
+        _assertCap(10, 0, 0, 0);
+    }
+
     function test_ReversalGivesNothingBack() public {
         _cap(FUEL, 10);
         Entry memory entry = _accept(GAS_STATION, _issue(FUEL, ann, 10));

@@ -15,6 +15,7 @@ import {
     Role
 } from "../interfaces/IClearingHouse.sol";
 import {IClearingHouseLens} from "../interfaces/IClearingHouseLens.sol";
+import {IClearingHouseSuccession} from "../interfaces/IClearingHouseSuccession.sol";
 import {Network} from "./support/Network.sol";
 
 /// @notice The lens: the house passes questions on to it, it unpacks every word as it was packed, and it changes nothing.
@@ -151,6 +152,7 @@ contract LensTest is Network {
         assertTrue(asked.supportsInterface(type(IERC165).interfaceId));
         assertTrue(asked.supportsInterface(type(IClearingHouse).interfaceId));
         assertTrue(asked.supportsInterface(type(IClearingHouseLens).interfaceId));
+        assertTrue(asked.supportsInterface(type(IClearingHouseSuccession).interfaceId));
         assertFalse(asked.supportsInterface(0xffffffff));
     }
 

@@ -103,6 +103,12 @@ contract RegistryTest is Network {
 
     // ---------------------------------------------------------------- merchants
 
+    function test_OperatorIsAMerchantFromTheBeginning() public {
+        vm.expectEmit();
+        emit IClearingHouse.MerchantRegistered(OPERATOR, 0, "Tongdui");
+        _openNetwork();
+    }
+
     function test_MerchantIsRegisteredWithItsFirstKey() public {
         assertEq(house.merchantCount(), 5);
         vm.expectEmit(address(house));
@@ -290,6 +296,23 @@ contract RegistryTest is Network {
         assertFalse(lens.nonceUsed(GAS_STATION, nonce), "a failed change costs no nonce");
     }
 
+    function test_KeyMayBeLiveAtNoTime() public {
+        _changeSigner(GAS_STATION, BOBS_KEY, 10, 10, keyOf[GAS_STATION]);
+        (, uint40 from, uint40 until) = lens.signerOf(bob);
+        assertEq(from, 10);
+        assertEq(until, 10);
+    }
+
+    function test_KeyChangeUsesItsOwnNonce() public {
+        nextNonce[GAS_STATION] = 511;
+        _changeSigner(GAS_STATION, BOBS_KEY, 0, FOREVER, keyOf[GAS_STATION]);
+        assertTrue(lens.nonceUsed(GAS_STATION, 511));
+        uint48[4] memory others = [uint48(0), 255, 256, 510];
+        for (uint256 i = 0; i < others.length; ++i) {
+            assertFalse(lens.nonceUsed(GAS_STATION, others[i]));
+        }
+    }
+
     /// @dev Otherwise a merchant could claim the address that another one is about to register, and block it for ever.
     function test_NewKeyMustHaveSignedItsOwnAddition() public {
         SignerChange memory change = SignerChange(GAS_STATION, bob, 0, FOREVER, 500);
@@ -387,6 +410,17 @@ contract RegistryTest is Network {
         house.registerProgram(6, CAR_WASH, "X", "X");
     }
 
+    /// @dev An agreement has 24 bits for a program. Nobody can register so many here, so the house is made to believe that there are.
+    function test_ProgramsHaveNumbersOf24Bits() public {
+        bytes32 counts = bytes32(uint256(2 + 7 * 2 ** 32 + 3));
+        assertEq(uint256(house.extsload(counts)), uint256(PROGRAMS) << 32 | house.merchantCount());
+        vm.store(address(house), counts, bytes32(uint256(2 ** 24 - 2) << 32 | house.merchantCount()));
+        assertEq(_openProgram(CAR_WASH, "LAST", ""), 2 ** 24 - 1);
+        vm.prank(operator);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.UnexpectedId.selector, 2 ** 24, 2 ** 24));
+        house.registerProgram(2 ** 24, CAR_WASH, "X", "X");
+    }
+
     function test_PausingAProgramKeepsItsTotals() public {
         _accept(GAS_STATION, _issue(FUEL, ann, 9));
         _accept(GAS_STATION, _redeem(FUEL, ann, 4));
@@ -400,6 +434,7 @@ contract RegistryTest is Network {
         assertEq(lens.totalSupply(FUEL), 5);
         _setPaused(FUEL, false);
         assertEq(lens.totalsOf(FUEL).issued, 9);
+        _setPaused(PROGRAMS, true); // the last one, too
         assertEq(lens.totalsOf(FUEL).redeemed, 4);
         _accept(GAS_STATION, _redeem(FUEL, ann, 5));
     }
@@ -436,6 +471,8 @@ contract RegistryTest is Network {
         _openProgram(GAS_STATION, full, "");
         assertEq(lens.symbol(7), "thirty-two bytes, not one to end");
         assertEq(lens.name(7), "");
+        _openProgram(GAS_STATION, hex"410142", "");
+        assertEq(lens.symbol(8), "A\x01B", "only zeros end a text");
         assertEq(lens.balanceOf(ann, 7), 0);
         assertEq(lens.totalSupply(7), 0);
     }

@@ -149,6 +149,16 @@ contract ReversalsTest is Network {
         assertEq(lens.usedToday(FUEL_TO_CINE), 0);
     }
 
+    /// @dev Until the batch is closed, the newest one is yesterday's, but today's use has begun.
+    function test_CapOfYesterdayDoesNotComeBackInTheFirstBatchOfToday() public {
+        Entry memory late = _accept(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 1000));
+        vm.warp(_now() + 1 days);
+        OrderDraft memory early = _order(GAS_STATION, _exchange(FUEL_TO_CINE, FUEL, ann, 10));
+        _execute(_list(early, _order(CINEMA, _reverse(late, 300))));
+        assertEq(posted.length, 2);
+        assertEq(lens.usedToday(FUEL_TO_CINE), 10);
+    }
+
     /// @dev Midnight in the network's time zone parts the days, not midnight UTC.
     function test_CapComesBackUntilMidnight() public {
         vm.warp(START + 12 hours - 1); // 23:59:59 in Shanghai
@@ -347,6 +357,8 @@ contract ReversalsTest is Network {
         _refuse(GAS_STATION, instruction, Reason.UnknownEntry);
         instruction.link = 0;
         _refuse(GAS_STATION, instruction, Reason.UnknownEntry);
+        _execute(_sign(_order(GAS_STATION, _reverse(entry, 1)))); // it names the first evidence, and there is none
+        assertEq(uint256(refusals[0].reason), uint256(Reason.UnknownEntry));
     }
 
     function test_EvidenceMustProveTheSignedEntry() public {

@@ -33,6 +33,10 @@ contract SuccessionTest is Snapshots {
         redeemed = _accept(GAS_STATION, _redeem(FUEL, ann, 100));
         _accept(GAS_STATION, _reverse(redeemed, 40));
         _accept(GAS_STATION, _transfer(FUEL, ann, cat, 50));
+        _accept(GAS_STATION, _expire(FUEL, ann, 3));
+        _accept(CAR_WASH, _spend(FUEL_AT_CAR_WASH, FUEL, ann, 4));
+        _accept(GAS_STATION, _reverse(_accept(GAS_STATION, _issue(FLEET, ann, 6)), 5));
+        _accept(SUPERMARKET, _issue(VIDEO, bob, 8));
         _setPaused(MART, true);
         lastState = _stateHash();
     }
@@ -154,6 +158,8 @@ contract SuccessionTest is Snapshots {
 
     function test_TheSuccessorHasTheSameStateAndGoesOn() public {
         _freezeAndReplace();
+        vm.expectEmit(address(house));
+        emit IClearingHouseSuccession.ImportBegun(_predecessor());
         _begin();
         _importAll();
         vm.expectEmit(address(house));
@@ -237,6 +243,8 @@ contract SuccessionTest is Snapshots {
         this.importFrom(2 * CHUNK, 2 * CHUNK);
         vm.expectRevert(abi.encodeWithSelector(IClearingHouseSuccession.BadProof.selector, CHUNK));
         this.importFrom(CHUNK, 2 * CHUNK); // another chunk than the next
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouseSuccession.BadChunk.selector, 3, CHUNK));
+        _succession().importLeaves(CHUNK, new Leaf[](3), new bytes32[](0));
         for (uint256 first = CHUNK; first < leaves.length; first += CHUNK) {
             _importFrom(first);
         }
@@ -288,6 +296,52 @@ contract SuccessionTest is Snapshots {
         _succession().beginImport(predecessor);
     }
 
+    function test_AHouseThatHasDoneAnythingIsNotNew() public {
+        _freezeAndReplace();
+        _grantRoles();
+        uint256 fresh = vm.snapshotState();
+        vm.prank(operator);
+        house.registerMerchant(1, "x", stranger, 0);
+        _assertNotNew();
+        vm.revertToState(fresh);
+        _setCreditLimit(OPERATOR, 1);
+        _assertNotNew();
+        vm.revertToState(fresh);
+        vm.prank(sequencer);
+        house.execute("", new Evidence[](0));
+        _assertNotNew();
+        vm.revertToState(fresh);
+        vm.prank(pauser);
+        house.pause(); // which is nothing, and ends with the import
+        _begin();
+        _importAll();
+        _open();
+        assertFalse(Pausable(address(house)).paused());
+    }
+
+    function _assertNotNew() private {
+        Predecessor memory predecessor = _predecessor();
+        vm.prank(admin);
+        vm.expectRevert(IClearingHouseSuccession.NotEmpty.selector);
+        _succession().beginImport(predecessor);
+    }
+
+    /// @dev Even one that has nothing, because its predecessor had nothing.
+    function test_AHouseHasOnePredecessor() public {
+        _freezeAndReplace();
+        delete leaves;
+        leaves.push(Leaf(LeafKind.Network, 0, 1));
+        leaves.push(Leaf(LeafKind.Network, 3, 1));
+        leaves.push(Leaf(LeafKind.Merchant, 0, 1));
+        Predecessor memory predecessor = _predecessor();
+        predecessor.head = 0;
+        vm.prank(admin);
+        _succession().beginImport(predecessor);
+        _importAll();
+        _open();
+        _assertNotNew();
+    }
+
     function test_APredecessorHasAnAddressLeavesAndARoot() public {
         _freezeAndReplace();
         vm.startPrank(admin);
@@ -311,8 +365,30 @@ contract SuccessionTest is Snapshots {
         this.importFrom(0, 0);
     }
 
+    /// @dev Not even under a root that no honest snapshot has: here a node hashes 0, which is the root of no leaves.
+    function test_NoLeavesAreNoChunk() public {
+        _freezeAndReplace();
+        delete leaves;
+        leaves.push(Leaf(LeafKind.Name, 1, 1));
+        bytes32[] memory pair = new bytes32[](2);
+        bytes32[] memory proof = new bytes32[](1);
+        pair[1] = "beside nothing";
+        (pair[0], pair[1]) = (_hashes()[0], _root(pair));
+        proof[0] = pair[1];
+        vm.prank(admin);
+        _succession().beginImport(Predecessor(1, address(old), 1, 0, _root(pair)));
+        _succession().importLeaves(0, leaves, proof);
+        proof = new bytes32[](2);
+        (proof[0], proof[1]) = ("beside nothing", pair[0]);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouseSuccession.BadProof.selector, 1));
+        _succession().importLeaves(1, new Leaf[](0), proof);
+    }
+
     function test_AHouseOpensOnlyWhenAllIsThere() public {
         _freezeAndReplace();
+        vm.prank(admin);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouseSuccession.WrongStage.selector, Stage.Operating));
+        _succession().open();
         _begin();
         vm.prank(admin);
         vm.expectRevert(abi.encodeWithSelector(IClearingHouseSuccession.ImportIncomplete.selector, 0, leaves.length));
@@ -386,6 +462,32 @@ contract SuccessionTest is Snapshots {
         vm.prank(admin);
         vm.expectRevert(abi.encodeWithSelector(IClearingHouseSuccession.HeadDiffers.selector, head, bytes32("another")));
         _succession().open();
+    }
+
+    function test_LeavesWithTheHighestNumbersAndOfEveryKindAreImported() public {
+        _freezeAndReplace();
+        delete leaves;
+        uint256 last = type(uint32).max;
+        leaves.push(Leaf(LeafKind.Merchant, last, 10));
+        leaves.push(Leaf(LeafKind.Program, last << 8 | 5, 11));
+        leaves.push(Leaf(LeafKind.Agreement, last << 8 | 2, 12));
+        leaves.push(Leaf(LeafKind.Terms, 99, 13));
+        leaves.push(Leaf(LeafKind.Name, 1, 14));
+        leaves.push(Leaf(LeafKind.Document, 1, 15));
+        _begin();
+        for (uint256 i = 0; i < leaves.length; ++i) {
+            vm.expectEmit(address(house));
+            emit IClearingHouseSuccession.LeafImported(i, leaves[i].kind, leaves[i].key, leaves[i].word);
+        }
+        _importFrom(0);
+        assertEq(_stored(2 + last), 10);
+        assertEq(_stored(2 + 2 ** 32 + PROGRAM_SLOTS * last + 5), 11);
+        assertEq(_stored(SIGNERS + 4 + 3 * last + 2), 12);
+        assertEq(_stored(uint256(keccak256(abi.encode(99, DIGESTS)))), 13);
+    }
+
+    function _stored(uint256 slot) private view returns (uint256) {
+        return uint256(house.extsload(bytes32(slot)));
     }
 
     function test_LeavesOfNothingAreRefused() public {

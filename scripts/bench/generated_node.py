@@ -45,7 +45,8 @@ class GeneratedNode(ChainClient):
         self.seconds = 0.0
         """What it took to answer."""
         with self._own.session.begin() as session:
-            newest = session.scalars(select(Block.number).order_by(Block.number.desc()).limit(1)).one()
+            last = select(Block.number, Block.day).order_by(Block.number.desc()).limit(1)
+            newest, self._day = session.execute(last).one()
             self.first = newest - batches
             """The block after which the batches begin that it has events of."""
             hashes = session.execute(select(Block.number, Block.hash).where(Block.number >= self.first))
@@ -139,6 +140,13 @@ class GeneratedNode(ChainClient):
     def _nonce(self, _argument: bytes) -> bytes:
         return word(1)
 
+    def _today(self, _argument: bytes) -> bytes:
+        return word(self._day)
+
+    def _issuance_cap(self, _argument: bytes) -> bytes:
+        """No generated program has one."""
+        return bytes(4 * 32)
+
 
 def _selector(signature: str) -> bytes:
     return keccak256(signature.encode())[:4]
@@ -154,6 +162,8 @@ _VIEWS: dict[bytes, Callable[[GeneratedNode, bytes], bytes]] = {
     _selector("head()"): GeneratedNode._newest_head,
     _selector("batchCount()"): GeneratedNode._batches,
     _selector("nonceUsed(uint32,uint48)"): GeneratedNode._nonce,
+    _selector("today()"): GeneratedNode._today,
+    _selector("issuanceCapOf(uint32)"): GeneratedNode._issuance_cap,
 }
 
 

@@ -31,11 +31,11 @@ DUE = 1_000
 
 
 def round_figures(
-    database: Database, settings: Settings, keyring: ManagedKeys, size: Size
+    database: Database, settings: Settings, keyring: ManagedKeys, size: Size, due: int = DUE
 ) -> Iterator[tuple[str, float]]:
-    """Each figure with its milliseconds, at this size."""
+    """Each figure with its milliseconds, at this size, with so many accounts that are due."""
     yield f"reconciliation of {NEW_BATCHES * ORDER} new entries", _reconciliation(database, settings, size)
-    yield "expiry round, for each account that is due", _expiry(database, settings, keyring) / DUE
+    yield "expiry round, for each account that is due", _expiry(database, settings, keyring, due) / due
 
 
 def _reconciliation(database: Database, settings: Settings, size: Size) -> float:
@@ -55,15 +55,15 @@ def _reconciliation(database: Database, settings: Settings, size: Size) -> float
     return min(times) * 1_000
 
 
-def _expiry(database: Database, settings: Settings, keyring: ManagedKeys) -> float:
+def _expiry(database: Database, settings: Settings, keyring: ManagedKeys, due: int) -> float:
     today = NetworkIdentity.of(settings).day_at(database.clock.unix())
     with database.session.begin() as session:
-        addresses = _let_expire(session, today)
-    assert len(addresses) == DUE, f"only {len(addresses)} accounts have points that expire"
+        addresses = _let_expire(session, today, due)
+    assert len(addresses) == due, f"only {len(addresses)} accounts have points that expire"
     began = time.perf_counter()
     looked_at = ExpiryRound(database, settings, keyring).run()
     took = time.perf_counter() - began
-    assert looked_at == DUE, f"the round looked at {looked_at} accounts"
+    assert looked_at == due, f"the round looked at {looked_at} accounts"
     with database.reading() as session:
         key = tuple_(Account.address, Account.program)
         burnt = session.scalars(select(Account.expiring).where(key.in_([(address, GIANT) for address in addresses])))
@@ -71,15 +71,15 @@ def _expiry(database: Database, settings: Settings, keyring: ManagedKeys) -> flo
     return took * 1_000
 
 
-def _let_expire(session: Session, today: int) -> list[str]:
+def _let_expire(session: Session, today: int, due: int) -> list[str]:
     """Lets the giant's points of some of its oldest members expire today. All that happened to them becomes an issuance: generated
     entries take points that were never given, and a replay of lots refuses that. Requests that were measured before have reserved
     points of some members, who are left out."""
     of_giant = Entry.program == GIANT
     reserved = select(Account.address).where(Account.program == GIANT, Account.reserved > 0)
     free = of_giant & Entry.address.not_in(reserved)
-    oldest = select(Entry.address).where(free).order_by(Entry.batch, Entry.index).limit(20 * DUE).subquery()
-    addresses = list(session.scalars(select(oldest.c.address).distinct().order_by(oldest.c.address).limit(DUE)))
+    oldest = select(Entry.address).where(free).order_by(Entry.batch, Entry.index).limit(20 * due).subquery()
+    addresses = list(session.scalars(select(oldest.c.address).distinct().order_by(oldest.c.address).limit(due)))
     issuance = {"kind": int(Kind.ISSUE), "points": 10, "agreement": 0, "out": 0, "settled": 0, "link": ZERO_WORD}
     days = case((of_giant, today), else_=0)
     session.execute(update(Entry).where(Entry.address.in_(addresses)).values(**issuance, expiry_day=days))

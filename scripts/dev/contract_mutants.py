@@ -42,7 +42,8 @@ NOT_MUTATED = ("test", "bench", "interfaces")
 _OTHER_TESTS = ("halmos", "Gas.t.sol", "Fuzz.t.sol", "Copies.t.sol", "Invariants.t.sol", "Timelock.t.sol")
 LEFT_OUT = ("bench", *(f"test/{name}" for name in _OTHER_TESTS))
 """Proofs, benchmarks, and tests of other things than the deployed contract."""
-# Unoptimised code, because nobody needs it fast; and few runs of each fuzz test, because most mutants fail at once.
+# Unoptimised code, because nobody needs it fast; and few runs of each fuzz test, whatever it asks for itself, because most mutants
+# fail at once.
 PROFILE = """
 [profile.mutation]
 optimizer = false
@@ -50,6 +51,7 @@ optimizer = false
 [profile.mutation.fuzz]
 runs = 32
 """
+_ASKED = "/// forge-config: default.fuzz.runs"
 # What takes long runs only if nothing else notices the mutant. Left out: what measures gas, or needs an exact amount of it.
 QUICK = ("--no-match-contract", "Gas|Succession", "--no-match-test", "testFuzz|RunningOutOfGas")
 SLOW = (
@@ -292,6 +294,8 @@ def prepare(sources: list[Source], *, write: bool) -> list[Mutant]:
         for part in LEFT_OUT:
             path = COPY / "contracts" / part
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for path in (COPY / "contracts" / "test").rglob("*.sol"):
+            path.write_text(path.read_text().replace(_ASKED, "//"))
         (COPY / "foundry.toml").write_text((ROOT / "foundry.toml").read_text() + PROFILE)
         for link in ("node_modules", "scripts"):
             if not (COPY / link).exists():

@@ -12,6 +12,8 @@ from clearing.chain import nodes
 from clearing.chain.client import ChainClient
 from clearing.chain.errors import ChainUnreachable
 from clearing.ordering.orders.models import OrderState
+from clearing.runtime.preflight.node import check_chain
+from clearing.runtime.preflight.refusal import CannotRun
 from scripts.dev.services import Anvil, anvil
 from tests.gateway.site import until
 from tests.support.harness import Harness
@@ -160,3 +162,22 @@ def test_a_client_that_is_closed_looks_no_more(first: RelayNode, second: RelayNo
     client.close()
     watch.join(30)
     assert not watch.is_alive()
+
+
+def test_a_process_looks_at_each_node_before_it_works(network: Harness, first: RelayNode, second: RelayNode) -> None:
+    def refusal(mood: Mood) -> str:
+        second.be(mood)
+        with closing(ChainClient(network.settings.rpc_url, timeout=1.0)) as client, pytest.raises(CannotRun) as refused:
+            check_chain(client, network.settings)
+        return str(refused.value)
+
+    where = second.url.removeprefix("http://")
+    assert refusal(Mood.BARE).endswith(f"`clearing deploy` prints the address (asked: the node at {where})")
+    assert refusal(Mood.STRANGE) == (
+        f"TONGDUI_RPC_URL: the nodes at {first.url.removeprefix('http://')} and {where} are of different chains: "
+        "their first blocks differ"
+    )
+    for mood in (Mood.AWAY, Mood.FROZEN, Mood.SYNCING):  # what may pass
+        second.be(mood)
+        with closing(ChainClient(network.settings.rpc_url, timeout=1.0)) as client:
+            check_chain(client, network.settings)

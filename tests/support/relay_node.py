@@ -16,6 +16,9 @@ class Mood(StrEnum):
     FROZEN = "takes questions and answers none"
     BEHIND = "knows no block that came later"
     FORKED = "has other blocks"
+    STRANGE = "has another first block"
+    BARE = "knows no contract"
+    SYNCING = "has its first block only"
     ODD = "says what is no number of a block"
     AWAY = "answers nothing but errors of its proxy"
 
@@ -44,12 +47,18 @@ class RelayNode(LimitedNode):
 
     def _one(self, request: dict[str, Any]) -> Any:
         method, params = request["method"], request["params"]
+        if self._mood is Mood.SYNCING and method == "eth_getBlockByNumber":
+            request["params"] = ["0x0", False]
         answer = super()._one(request)
         if self._mood is Mood.BEHIND:
             if method == "eth_blockNumber":
                 answer["result"] = hex(self._head)
             elif method in _BY_NUMBER and params[0] != "latest" and int(params[0], 16) > self._head:
                 answer["result"] = None
+        if self._mood is Mood.STRANGE and method == "eth_getBlockByNumber" and params[0] == "0x0":
+            answer["result"]["hash"] = "0x" + "cd" * 32
+        if self._mood in (Mood.BARE, Mood.SYNCING) and method == "eth_getCode":
+            answer["result"] = "0x"
         if self._mood is Mood.ODD and method == "eth_blockNumber":
             answer["result"] = None
         if self._mood is Mood.FORKED and method == "eth_getBlockByNumber" and params[0] != "0x0" and answer["result"]:

@@ -10,8 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from clearing.kit.database import Database
+from clearing.kit.signing.keyrings import Keyrings
+from scripts.bench.generated import Size, generate
+from scripts.bench.growth import open_site
 from scripts.bench.load import as_fast_as_answered, at_a_pace, post
 from scripts.bench.profile import Frame, count_samples, frames_of
+from scripts.bench.rounds import round_figures
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -104,3 +109,17 @@ def test_a_flame_graph_is_read(tmp_path: Path) -> None:
     path = tmp_path / "graph.svg"
     path.write_text(_SVG)
     assert frames_of(path) == [Frame(52, 0, 1200, "all"), Frame(68, 3, 7, "<module> (a.py:1)")]
+
+
+def test_rounds_can_be_measured_in_a_generated_network(tmp_path: Path) -> None:
+    """The node that stands in for a chain answers all that a reconciliation asks, and an expiry round burns what is due."""
+    size = Size(accounts=1_000, entries=4_000)
+    database = Database(f"sqlite:///{tmp_path}/generated.db")
+    database.upgrade()
+    generate(database, size)
+    with open_site(database, tmp_path) as site:
+        keyring = Keyrings.of(site.settings).managed_keys
+        figures = dict(round_figures(database, site.settings, keyring, size, due=100))
+    database.close()
+    assert len(figures) == 2
+    assert all(milliseconds > 0 for milliseconds in figures.values())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from urllib.parse import urlsplit
+from contextlib import contextmanager, suppress
 
 from clearing.chain.client import ChainClient
 from clearing.chain.contract_code import contract_fault
 from clearing.chain.errors import ChainError, ChainUnreachable
+from clearing.chain.nodes import MAX_BEHIND
 from clearing.kit.config import Settings, variable
 from clearing.runtime.preflight.refusal import CannotRun
 
@@ -23,19 +23,35 @@ def open_node(settings: Settings, *, with_contract: bool = True) -> Iterator[Cha
     try:
         check_node(client, settings)
         if with_contract:
-            check_contract_code(client, settings)
+            check_chain(client, settings)
         yield client
     finally:
         client.close()
 
 
 def check_chain(client: ChainClient, settings: Settings) -> None:
-    """Refuses a node of another chain, and a contract that is not this version's or has another time zone.
+    """Refuses nodes of another chain, or of different ones, and a contract that is not this version's or has another time zone.
+    Each node is asked that answers; one that still lacks blocks need not have the contract.
 
-    Raises ChainUnreachable where the node does not answer: a process that runs for long waits for it.
+    Raises ChainUnreachable where no node answers: a process that runs for long waits for one.
     """
-    _check_chain_id(client.chain_id(), settings)
-    check_contract_code(client, settings)
+    found = []
+    for node in client.each():
+        with suppress(ChainUnreachable):
+            found.append((node, node.standing(), node.block_hash(0)))
+    if not found:
+        raise ChainUnreachable("no chain node answers")
+    newest = max(standing.head for _, standing, _ in found)
+    first, _, genesis = found[0]
+    for node, standing, first_block in found:
+        _check_chain_id(standing.chain_id, node, settings)
+        if first_block != genesis:
+            raise CannotRun(
+                f"{variable('rpc_url')}: the nodes at {first.where} and {node.where} are of different chains: "
+                "their first blocks differ"
+            )
+        if standing.head >= newest - MAX_BEHIND:
+            check_contract_code(node, settings)
 
 
 def check_node(client: ChainClient, settings: Settings) -> None:
@@ -43,15 +59,14 @@ def check_node(client: ChainClient, settings: Settings) -> None:
     try:
         found = client.chain_id()
     except (ChainError, ChainUnreachable, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CannotRun(f"{variable('rpc_url')}: no chain node answers at {_host(settings)}: {error}") from error
-    _check_chain_id(found, settings)
+        raise CannotRun(f"{variable('rpc_url')}: no chain node answers at {client.where}: {error}") from error
+    _check_chain_id(found, client, settings)
 
 
-def _check_chain_id(found: int, settings: Settings) -> None:
+def _check_chain_id(found: int, client: ChainClient, settings: Settings) -> None:
     if found != settings.chain_id:
         raise CannotRun(
-            f"{variable('chain_id')}: the node at {_host(settings)} is on chain {found}, "
-            f"and this is {settings.chain_id}"
+            f"{variable('chain_id')}: the node at {client.where} is on chain {found}, and this is {settings.chain_id}"
         )
 
 
@@ -64,7 +79,8 @@ def check_contract_code(client: ChainClient, settings: Settings) -> None:
         utc_offset_seconds=settings.utc_offset_seconds,
     )
     if fault is not None:
-        raise CannotRun(f"{variable(fault.setting)}: {fault.what}")
+        asked = f" (asked: the node at {client.where})" if len(settings.rpc_urls) > 1 else ""
+        raise CannotRun(f"{variable(fault.setting)}: {fault.what}{asked}")
 
 
 def check_contract(settings: Settings) -> None:
@@ -83,8 +99,3 @@ def check_quorum(settings: Settings) -> None:
             f"{variable('block_quorum')}: {settings.block_quorum} nodes must have a block, "
             f"but {variable('rpc_url')} names {len(settings.rpc_urls)}"
         )
-
-
-def _host(settings: Settings) -> str:
-    """Where the nodes are; the rest of a URL may hold a secret."""
-    return " or ".join(urlsplit(url).netloc.rpartition("@")[2] for url in settings.rpc_urls)

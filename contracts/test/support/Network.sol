@@ -449,13 +449,17 @@ abstract contract Network is Test {
     function _orderDigest(OrderDraft memory draft) internal view returns (bytes32) {
         bytes32[] memory hashes = new bytes32[](draft.instructions.length);
         for (uint256 i = 0; i < hashes.length; ++i) {
-            hashes[i] = keccak256(abi.encode(INSTRUCTION_TYPEHASH, draft.instructions[i]));
+            hashes[i] = _hash(draft.instructions[i]);
         }
         bytes32 list = keccak256(abi.encodePacked(hashes));
         return
             _digest(
                 keccak256(abi.encode(ORDER_TYPEHASH, draft.merchant, draft.nonce, draft.deadline, draft.atomic, list))
             );
+    }
+
+    function _hash(Instruction memory instruction) internal pure returns (bytes32) {
+        return keccak256(abi.encode(INSTRUCTION_TYPEHASH, instruction));
     }
 
     function _packOrderHead(OrderDraft memory draft) internal pure returns (bytes18) {

@@ -10,9 +10,9 @@ import {Network} from "./Network.sol";
 /// and builds the tree on its own, as `Network` does.
 abstract contract Snapshots is Network {
     uint256 internal constant CHUNK = 256;
-    uint256 private constant PROGRAM_SLOTS = 6;
-    uint256 private constant SIGNERS = 2 + (1 + PROGRAM_SLOTS) * 2 ** 32;
-    uint256 private constant DIGESTS = SIGNERS + 4 + 3 * 2 ** 32;
+    uint256 internal constant PROGRAM_SLOTS = 6;
+    uint256 internal constant SIGNERS = 2 + (1 + PROGRAM_SLOTS) * 2 ** 32;
+    uint256 internal constant DIGESTS = SIGNERS + 4 + 3 * 2 ** 32;
 
     IClearingHouse internal old;
     Leaf[] internal leaves;
