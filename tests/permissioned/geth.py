@@ -125,6 +125,10 @@ class Geth(Service):
         """The hash of a block of its chain."""
         return str(self.block(number)["hash"])
 
+    def pending_nonce(self, account: str) -> int:
+        """How many transactions it knows of an account, those that wait for a block included."""
+        return int(self.ipc("eth_getTransactionCount", account, "pending"), 16)
+
     def sealer(self, number: int) -> str:
         """The address of whoever sealed a block of its chain."""
         return str(self.ipc("clique_getSigner", hex(number))).lower()

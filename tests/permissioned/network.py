@@ -122,6 +122,12 @@ class Network:
             self.site.environment["TONGDUI_CONTRACT"] = found[1]
         return done
 
+    def begin_to_deploy(self, admin: str) -> None:
+        """`clearing deploy`, killed as soon as its first transaction waits for a block."""
+        with self.site.begin("deploy") as process:
+            self.chain.until("the deployment is sent", lambda: self.preferred.pending_nonce(admin) > 0)
+            process.kill()
+
     def start(self, confirmations: int = 0) -> None:
         """Starts all processes, anew if they run, and waits until the gateway says that all is well."""
         self.site.stop_all()

@@ -27,13 +27,23 @@ class Site:
         self.environment = {**os.environ, **environment}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def attempt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Runs a command of `clearing` to its end, whatever that is."""
-        return subprocess.run(
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """Begins a command of `clearing`."""
+        return subprocess.Popen(
             [sys.executable, "-m", "clearing", *arguments],
             cwd=ROOT, env={**self.environment, **password_variables(*ROLES)},
-            capture_output=True, text=True, check=False, timeout=300,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
+
+    def attempt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command of `clearing` to its end, whatever that is."""
+        with self.begin(*arguments) as process:
+            try:
+                out, err = process.communicate(timeout=300)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def command(self, *arguments: str) -> str:
         """What a command of `clearing` prints that does what it should."""
