@@ -2,8 +2,8 @@
 
 A question goes to the node in use. Where that does not answer, the next one is asked, and is in use from then on. Meanwhile a
 thread looks at all of them: a node that has fallen behind the others is left, and one that stands earlier in the list is used again
-once it has been well for two looks and lacks nothing that the others had a look ago. A node of another chain is never asked. With one node there is nothing to look at, and no
-thread.
+once it has been well for two looks and lacks nothing that the others had a look ago. A node of another chain is never asked. With
+one node there is nothing to look at, and no thread.
 """
 
 from __future__ import annotations
