@@ -188,8 +188,8 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     start_block: int | None = None
     """Where the projector begins in an empty database; None means the block that deployed the contract."""
-    poll_interval: float = Field(default=0.25, gt=0)
-    """How often the sequencer and the projector look for work when nothing wakes them."""
+    poll_interval: float = Field(default=1.0, gt=0)
+    """How often sequencer, signer and projector look for work when nothing wakes them."""
     resend_after: float = 5.0
     """How long a transaction may be missing from every block before the same bytes are sent again."""
     max_fee_per_gas: int | None = None
