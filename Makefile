@@ -13,6 +13,7 @@ BENCH_ARGS ?=
 PROFILE_ARGS ?=
 SOAK_ARGS ?=
 FAULTS_ARGS ?=
+PERMISSIONED_ARGS ?=
 
 .PHONY: help
 help: ## list the targets
@@ -20,7 +21,7 @@ help: ## list the targets
 
 # --- setting up ------------------------------------------------------------------------------------------------
 
-.PHONY: setup services browser lock
+.PHONY: setup services browser geth lock
 setup: ## install the Python environment and the toolchains from the lock files, and build the pages' static files
 	@scripts/dev/setup.sh
 
@@ -29,6 +30,9 @@ services: ## install PostgreSQL, Redis and RabbitMQ from the system's packages, 
 
 browser: ## install Chromium, to look at the console's pages
 	@scripts/dev/setup.sh browser
+
+geth: ## build the last geth that seals Clique blocks, if missing (with Go; some minutes)
+	@scripts/dev/setup.sh geth
 
 lock: setup ## renew the lock files from pyproject.toml and package.json
 	@scripts/dev/setup.sh lock
@@ -100,7 +104,7 @@ slither: setup ## analyse the contracts statically; forge's own build stays unto
 
 # --- testing ---------------------------------------------------------------------------------------------------
 
-.PHONY: test test-contracts test-ape test-python gas gas-update prove coverage mutate mutate-contracts mutate-orders nightly faults simulate soak
+.PHONY: test test-contracts test-ape test-python gas gas-update prove coverage mutate mutate-contracts mutate-orders nightly faults simulate soak permissioned
 test: setup services browser ## run everything, with a summary at the end
 	@scripts/dev/run_targets.sh check+slither+test-contracts+test-ape test-python
 
@@ -157,6 +161,9 @@ simulate: setup ## an hour of simulated schedules (SIMULATE_ARGS="--seed 7": one
 
 soak: setup services ## minutes (SOAK_ARGS="--hours 8": hours) of load with faults; then everything must add up
 	@$(IN) python -m tests.soak $(SOAK_ARGS)
+
+permissioned: setup services geth ## a real chain of five geth nodes, broken in every way that docs/deploy.md names
+	@$(IN) python -m tests.permissioned $(PERMISSIONED_ARGS)
 
 # --- running ---------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,9 @@ from tests.support.onboarded import Onboarded
 
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("nightly", deadline=None, max_examples=1_000, stateful_step_count=100)
+hypothesis.settings.register_profile(
+    "mutation", deadline=None, phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate)
+)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 keyring._SCRYPT_N = 2**4

@@ -2,8 +2,8 @@
 
 A question goes to the node in use. Where that does not answer, the next one is asked, and is in use from then on. Meanwhile a
 thread looks at all of them: a node that has fallen behind the others is left, and one that stands earlier in the list is used again
-once it has been well for two looks. A node of another chain is never asked. With one node there is nothing to look at, and no
-thread.
+once it has been well for two looks and lacks nothing that the others had a look ago. A node of another chain is never asked. With
+one node there is nothing to look at, and no thread.
 """
 
 from __future__ import annotations
@@ -157,16 +157,18 @@ class Nodes:
         self._heads = [self._head(index) for index in range(len(self._nodes))]
         well = self._well()
         current = self._current
-        if not well or well[0] == current:
-            return
-        if current not in well:
+        if well and current not in well:
             self._use(well[0], instead_of=current, why="it does not answer, or is behind")
-        elif well[0] < current and (is_first or well[0] in before):
-            self._use(well[0], instead_of=current, why="an earlier one is well again")
+            return
+        # A node that was started again answers at once, a few blocks behind, and may have no peers to get the next ones from.
+        caught_up = [index for index in self._well(max_behind=0) if is_first or index in before]
+        if caught_up and caught_up[0] < current:
+            self._use(caught_up[0], instead_of=current, why="an earlier one is well again")
 
-    def _well(self) -> list[int]:
+    def _well(self, max_behind: int = MAX_BEHIND) -> list[int]:
         """Those that are up to date as far as we know, in the order of preference."""
-        return [index for index, head in enumerate(self._heads) if head is not None and head >= self._best - MAX_BEHIND]
+        least = self._best - max_behind
+        return [index for index, head in enumerate(self._heads) if head is not None and head >= least]
 
     def _head(self, index: int) -> int | None:
         """A node's newest block; None where it does not say, or is of another chain."""

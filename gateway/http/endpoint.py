@@ -18,13 +18,12 @@ from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 
 from clearing.kit.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
-from clearing.kit.networks import neighbourhood
 from clearing.kit.time_limits import at_most, is_out_of_time
 from clearing.parties.access.service import Caller, presumed_caller
 from clearing.parties.staff.sessions import Origin
 from gateway.http import bodies, dry_run, expansion, integers, streaming, tables
 from gateway.http.acceptance import Applicant, run_alone
-from gateway.http.addresses import client_address
+from gateway.http.addresses import client_address, client_neighbourhood
 from gateway.http.auth import RULES, VISITOR, Rule, authenticate, require_live, token_of
 from gateway.http.context import Call, Gateway, OpenCall, call_of, open_call_of, require_credential
 from gateway.http.dry_run import DryRunView
@@ -241,7 +240,7 @@ class Endpoint(APIRoute):
 
         async def handle_open(request: Request) -> Response:
             request.scope["path_params"] = decoded(request.scope["path_params"])
-            await _gateway_of(request).limits.count(request, Kind.OPEN, neighbourhood(client_address(request)))
+            await _gateway_of(request).limits.count(request, Kind.OPEN, client_neighbourhood(request))
             refuse_unknown(request, known, lists)
             if self.has_body:
                 await _body_of(request)
@@ -293,7 +292,7 @@ async def _open_call(request: Request, rule: Rule, status: int, kind: Kind) -> C
     caller = await _caller_of(request, gateway, rule, is_stream=kind is Kind.STREAMS)
     caller.require_address(client_address(request))
     if caller is VISITOR:
-        await gateway.limits.count(request, Kind.PUBLIC, neighbourhood(client_address(request)))
+        await gateway.limits.count(request, Kind.PUBLIC, client_neighbourhood(request))
     else:
         await gateway.limits.count(request, kind, caller.actor)
     rule.check(caller)
@@ -321,11 +320,11 @@ async def _caller_of(request: Request, gateway: Gateway, rule: Rule, *, is_strea
         # Whoever was known a moment ago may come in: the route's own transaction looks whether the key is still good.
         caller = presumed_caller(gateway.database, token)
         if caller is None:
-            gateway.limits.require_some(Kind.FAILURES, neighbourhood(client_address(request)))
+            gateway.limits.require_some(Kind.FAILURES, client_neighbourhood(request))
         if caller is None or is_stream:
             caller = await to_thread.run_sync(authenticate, gateway.database, token)
     except Unauthenticated:
-        await gateway.limits.count(request, Kind.FAILURES, neighbourhood(client_address(request)))
+        await gateway.limits.count(request, Kind.FAILURES, client_neighbourhood(request))
         raise
     return caller
 

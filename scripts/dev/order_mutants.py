@@ -76,7 +76,7 @@ def prepare() -> None:
 def mutmut(*arguments: str, quiet: bool = False) -> str:
     """Runs mutmut in the copy; what it prints, if it is quiet."""
     command = [sys.executable, "-c", _MUTMUT, str(TOOLS), *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(COPY / "mutants")}
+    environment = {**os.environ, "PYTHONPATH": str(COPY / "mutants"), "HYPOTHESIS_PROFILE": "mutation"}
     finished = subprocess.run(command, cwd=COPY, env=environment, check=True, text=True, capture_output=quiet)
     return finished.stdout or ""
 

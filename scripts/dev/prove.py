@@ -48,19 +48,19 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def run(proof: Proof, timeout: int) -> int:
-    """Runs halmos on one contract in a process of its own."""
+def run(proof: Proof, timeout: int, root: Path = ROOT) -> int:
+    """Runs halmos on one contract of a checkout, or of a copy of its contracts, in a process of its own."""
     integers = f"{sys.executable} {Path(__file__).with_name('integers.py')}"
     solver = ["--solver-command", integers] if proof.integers else ["--solver", "yices"]
     command = [
-        *(sys.executable, __file__, "--halmos", "--root", str(ROOT), "--forge-build-out", f"{BUILD}/out"),
+        *(sys.executable, __file__, "--halmos", "--root", str(root), "--forge-build-out", f"{BUILD}/out"),
         *("--contract", proof.contract, "--solver-timeout-assertion", f"{timeout}s", "--solver-threads", "2"),
         *("--loop", "4", "--no-status", *solver),
     ]
     # Halmos has forge compile everything, with syntax trees that nothing else needs; this limits it to the proofs.
     forge = {f"FOUNDRY_{what}": SOURCES for what in ("SRC", "TEST", "SCRIPT")}
     forge |= {"FOUNDRY_OUT": f"{BUILD}/out", "FOUNDRY_CACHE_PATH": f"{BUILD}/cache"}
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, **forge}, check=False).returncode
+    return subprocess.run(command, cwd=root, env={**os.environ, **forge}, check=False).returncode
 
 
 def halmos(arguments: list[str]) -> int:

@@ -5,6 +5,7 @@
 #   scripts/dev/setup.sh            Python environment, Solidity toolchain, static files of the pages
 #   scripts/dev/setup.sh services   PostgreSQL, Redis and RabbitMQ from the system's packages, where missing
 #   scripts/dev/setup.sh browser    Chromium, where missing
+#   scripts/dev/setup.sh geth       the last geth that seals Clique blocks, built from source into .build/bin
 #   scripts/dev/setup.sh lock       renews requirements.lock and package-lock.json from their sources
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -12,6 +13,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 PYTHON="${PYTHON:-python3}"
 VENV=.venv
 STAMPS=.build/stamps
+GETH_VERSION=1.13.15
 UV_VERSION="$(sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)"
 
 say() { printf '\033[1msetup:\033[0m %s\n' "$*"; }
@@ -112,6 +114,18 @@ setup_browser() {
   command -v chromium >/dev/null || apt_install chromium fonts-noto-cjk
 }
 
+# Go checks the sources against its public log of checksums. The flag is for a package that reaches into Go's runtime, which Go has
+# refused to link since 1.23.
+setup_geth() {
+  local go_minor built=.build/bin/geth
+  if [ "$([ ! -x $built ] || $built --version)" = "geth version $GETH_VERSION-stable" ]; then return; fi
+  command -v go >/dev/null || die "please install Go 1.23 or newer (https://go.dev/dl): geth $GETH_VERSION is built from source"
+  go_minor="$(go env GOVERSION | sed -n 's/^go1\.\([0-9]*\).*/\1/p')"
+  [ "${go_minor:-0}" -ge 23 ] || die "Go 1.23 or newer is needed, this is $(go env GOVERSION)"
+  say "geth $GETH_VERSION in .build/bin, which takes some minutes"
+  GOBIN="$PWD/.build/bin" nice -n 5 go install -ldflags=-checklinkname=0 "github.com/ethereum/go-ethereum/cmd/geth@v$GETH_VERSION"
+}
+
 # Locks name no index and no path, so that they work on any machine.
 renew_locks() {
   "$VENV/bin/uv" pip compile -q --universal --python-version 3.11 --no-header --no-annotate --generate-hashes \
@@ -134,6 +148,7 @@ case "${1:-base}" in
     ;;
   services) setup_services ;;
   browser) setup_browser ;;
+  geth) setup_geth ;;
   lock) renew_locks ;;
   *) die "unknown step: $1" ;;
 esac

@@ -35,6 +35,7 @@ from tongdui.orders import (
     address_of_key,
     decode_calldata,
     decode_orders,
+    decode_orders_with_evidence,
     execute_calldata,
     full_signature,
     recover_signer,
@@ -265,6 +266,7 @@ def test_web3_encodes_the_same_batch(batch: list[SignedOrder], proofs: list[Evid
     """Reversals point to their evidence in the order in which they come; what is no reversal points to 0."""
     used: list[Evidence] = []
     orders_bytes = b""
+    every_slot = []
     for signed in batch:
         slots = []
         for i in signed.order.instructions:
@@ -272,18 +274,22 @@ def test_web3_encodes_the_same_batch(batch: list[SignedOrder], proofs: list[Evid
             if i.kind is Kind.REVERSE:
                 used.append(proofs[i.points % len(proofs)])
         orders_bytes += packed(signed, slots)
+        every_slot.append(tuple(slots))
     evidence = [(entry_tuple(e.entry), list(e.proof)) for e in used]
 
     expected = HOUSE.encode_abi("execute", [orders_bytes, evidence])
 
     assert hex_of(execute_calldata(batch, lambda i: proofs[i.points % len(proofs)])) == expected
+    assert [slots for _, slots in decode_orders_with_evidence(orders_bytes)] == every_slot
 
 
 @given(batch=st.lists(signed_orders, max_size=5))
 def test_orders_come_back_out_of_their_bytes(batch: list[SignedOrder]) -> None:
     bytes_of_batch = b"".join(packed(signed) for signed in batch)
 
-    assert list(decode_orders(bytes_of_batch)) == batch
+    decoded = decode_orders(bytes_of_batch)
+    assert list(decoded) == batch
+    assert all(isinstance(i.kind, Kind) for one in decoded for i in one.order.instructions if i.kind in set(Kind))
     for signed in batch:
         touched = Counter((int(i.kind), i.program, i.agreement) for i in signed.order.instructions)
         assert touches_of(packed(signed)) == touched
@@ -298,12 +304,21 @@ def test_bytes_that_end_inside_an_order_are_told(signed: SignedOrder, data: st.D
     calldata = execute_calldata([signed])
 
     for broken in (whole[:size], whole + bytes(min(size, 81))):
-        with pytest.raises(ValueError, match="inside an order"):
+        with pytest.raises(ValueError, match=r"^the bytes end inside an order$"):
             decode_orders(broken)
-    with pytest.raises(ValueError, match=r"cut off|inside an order"):
+    with pytest.raises(ValueError, match=r"^(the calldata is cut off|the bytes end inside an order)$"):
         decode_calldata(calldata[: 4 + size])
-    with pytest.raises(ValueError, match="does not call"):
+    with pytest.raises(ValueError, match=r"^this does not call `execute`$"):
         decode_calldata(whole)
+
+
+def test_an_empty_batch_ends_with_its_size() -> None:
+    whole = execute_calldata([])
+    ends = 4 + 3 * 32  # selector, two offsets, size
+
+    assert decode_calldata(whole) == decode_calldata(whole[:ends]) == ()
+    with pytest.raises(ValueError, match=r"^the calldata is cut off$"):
+        decode_calldata(whole[: ends - 1])
 
 
 @given(agreed=terms)

@@ -6,62 +6,17 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from clearing.kit.signing.role_keys import ROLES
-from clearing.runtime.preflight.keys import NEEDS
 from scripts.dev.services import Anvil, Postgres, anvil, free_port
-from tests.support.secrets import password_variables
+from tests.support.production import Site, eventually, is_healthy
 from tongdui import Client, LocalSigner, testing
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-ROOT = Path(__file__).resolve().parents[2]
 WAIT = 60.0
-
-
-class Site:
-    """An operator's machine: settings in the environment, commands, processes."""
-
-    def __init__(self, directory: Path, environment: dict[str, str]) -> None:
-        self.directory = directory
-        self.environment = {**os.environ, **environment}
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-
-    def command(self, *arguments: str) -> str:
-        """Runs a command of `clearing` to its end."""
-        done = subprocess.run(
-            [sys.executable, "-m", "clearing", *arguments],
-            cwd=ROOT, env={**self.environment, **password_variables(*ROLES)},
-            capture_output=True, text=True, check=False, timeout=300,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def start(self, name: str, *command: str, **environment: str) -> None:
-        """Starts a process."""
-        needs = NEEDS[command[-1] if command[0] == "clearing" else command[0]]
-        given = password_variables(*needs.roles, *needs.purposes) if needs.roles or needs.purposes else {}
-        with (self.directory / f"{name}.log").open("wb") as log:
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", *command],
-                cwd=ROOT, env={**self.environment, **given, **environment}, stdout=log, stderr=log,
-            )  # fmt: skip
-
-    def stop(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
-        """Ends a process."""
-        process = self.processes.pop(name)
-        process.send_signal(number)
-        try:
-            return process.wait(90)
-        finally:
-            process.kill()
 
 
 @pytest.fixture
@@ -85,8 +40,7 @@ def site(chain: Anvil, postgres_server: Postgres, tmp_path: Path) -> Iterator[Si
         },
     )
     yield running
-    for name in list(running.processes):
-        running.stop(name)
+    running.stop_all()
 
 
 def test_a_network_is_deployed_command_by_command_and_survives_its_parts(site: Site, chain: Anvil) -> None:
@@ -109,7 +63,7 @@ def test_a_network_is_deployed_command_by_command_and_survives_its_parts(site: S
     site.start("gateway-2", "gateway", TONGDUI_GATEWAY_PORT=second_port)
     urls = [f"http://127.0.0.1:{port}" for port in (site.environment["TONGDUI_GATEWAY_PORT"], second_port)]
     for url in urls:
-        _eventually(lambda url=url: _is_healthy(url), f"{url} is not healthy")  # type: ignore[misc]
+        eventually(lambda url=url: is_healthy(url), f"{url} is not healthy")  # type: ignore[misc]
 
     signer = LocalSigner.generate()
     with Client(urls[0], keys["operator"]) as operator, Client(urls[1], keys["treasury"]) as treasury:
@@ -131,17 +85,3 @@ def test_a_network_is_deployed_command_by_command_and_survives_its_parts(site: S
         station.close()
     for name in ("sequencer-2", "projector-2", "signer-2", "gateway-2"):
         assert site.stop(name) in (0, -signal.SIGTERM), f"{name} does not end in good order"
-
-
-def _is_healthy(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz", timeout=30).status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def _eventually(holds: Callable[[], bool], otherwise: str, seconds: float = 180) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, otherwise
-        time.sleep(0.2)

@@ -102,6 +102,22 @@ def test_what_the_first_node_does_not_answer_the_next_one_does_at_once(
             assert client.head() == head
 
 
+def test_a_node_that_comes_back_is_used_once_it_has_caught_up(
+    network: Harness, first: RelayNode, second: RelayNode, own_chain: Anvil
+) -> None:
+    chosen = network.client._nodes
+    first.be(Mood.AWAY)
+    until(lambda: chosen._current == 1)
+    first.be(Mood.BEHIND)
+    own_chain.rpc("anvil_mine", hex(nodes.MAX_BEHIND - 1))
+    for node in (first, second):
+        looks = node.asked.count("eth_blockNumber")
+        until(lambda node=node, looks=looks: node.asked.count("eth_blockNumber") > looks + 4)  # type: ignore[misc]
+    assert chosen._current == 1
+    first.be(Mood.WELL)
+    until(lambda: chosen._current == 0)
+
+
 def test_no_node_answers(network: Harness, first: RelayNode, second: RelayNode) -> None:
     first.be(Mood.AWAY)
     second.be(Mood.AWAY)

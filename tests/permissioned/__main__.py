@@ -1,0 +1,143 @@
+"""Trials on a real permissioned chain: five geth nodes with Clique, of which signers and RPC nodes die, freeze and lose each other.
+
+Two networks, one after the other: gas is free on the first, and has London's fees on the second. All of it runs as an operator runs
+it, on PostgreSQL; after each trial each movement that was accepted must be settled once, and database and chain must agree.
+`make permissioned` builds geth first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "sdk")]
+
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+from clearing.kit import logs  # noqa: E402
+from scripts.dev.services import Postgres  # noqa: E402
+from tests.permissioned import trials  # noqa: E402
+from tests.permissioned.geth import PROGRAM, Chain  # noqa: E402
+from tests.permissioned.network import Network  # noqa: E402
+from tests.permissioned.trials import Trial  # noqa: E402
+from tests.soak.checks import Findings  # noqa: E402
+
+console = Console() if sys.stdout.isatty() else Console(width=160)
+
+
+class Plan(NamedTuple):
+    """A chain, and what is tried on it."""
+
+    chain_id: int
+    has_fees: bool
+    trials: Sequence[Trial]
+
+
+PLANS = {
+    "free": Plan(
+        20_260,
+        False,
+        (
+            trials.deploy,
+            trials.story,
+            trials.signer_killed,
+            trials.node_killed,
+            trials.node_frozen,
+            trials.split_at_once,
+            trials.split_with_patience,
+            trials.audit,
+        ),
+    ),
+    "london": Plan(20_261, True, (trials.deploy_with_fees, trials.story, trials.node_killed, trials.audit)),
+}
+
+
+class Outcome(NamedTuple):
+    """What came of a trial."""
+
+    network: str
+    trial: str
+    seen: str
+    findings: Findings
+
+
+def run(name: str, plan: Plan, server: Postgres, directory: Path) -> list[Outcome]:
+    """Runs a plan's trials until one of them does not end."""
+    outcomes = []
+    with Chain(plan.chain_id, has_fees=plan.has_fees) as chain:
+        chain.await_agreement()
+        network = Network(chain, server, directory)
+        try:
+            for trial in plan.trials:
+                outcomes.append(_try(name, trial, network))
+                if not outcomes[-1].findings.good:
+                    break
+        finally:
+            network.close()
+            for node in chain.nodes:
+                shutil.copy(node.log, directory / f"{node.title}.log")
+    return outcomes
+
+
+def _try(name: str, trial: Trial, network: Network) -> Outcome:
+    findings, begun, seen = Findings(), time.monotonic(), ""
+    what = trial.__name__.replace("_", " ")
+    try:
+        seen = trial(network, findings)
+        network.check(findings)
+    except Exception:  # noqa: BLE001 (whatever it is, the others' findings are shown)
+        findings.check("comes to its end", traceback.format_exc(), False)
+    mark = "[green]holds[/green]" if findings.good else "[red]DOES NOT HOLD[/red]"
+    console.print(f"  {name}: {what} ({time.monotonic() - begun:.0f} s) {mark} {seen}")
+    for row in findings.rows:
+        if not row[2]:
+            console.print(f"    {row[0]}: {row[1]}", style="red", markup=False)
+    return Outcome(name, what, seen, findings)
+
+
+def _show(outcomes: Sequence[Outcome]) -> None:
+    table = Table(title="A permissioned chain of three signers and two RPC nodes", show_lines=True)
+    for heading in ("network", "trial", "seen", "checks", ""):
+        table.add_column(heading)
+    for outcome in outcomes:
+        mark = "[green]holds[/green]" if outcome.findings.good else "[red]DOES NOT HOLD[/red]"
+        table.add_row(outcome.network, outcome.trial, outcome.seen, str(len(outcome.findings.rows)), mark)
+    console.print(table)
+
+
+def main() -> int:
+    """Runs the trials; returns exit code 0 if everything held."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.permissioned", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--network", choices=[*PLANS], action="append", help="one of the two only")
+    chosen = parser.parse_args().network or [*PLANS]
+    if not PROGRAM.exists():
+        parser.error(f"{PROGRAM.relative_to(ROOT)} is missing: `make permissioned` builds it")
+    logs.configure(logging.WARNING)
+    directory, outcomes = Path(tempfile.mkdtemp(prefix="tongdui-permissioned-")), []
+    with Postgres() as server:
+        for name in chosen:
+            (directory / name).mkdir()
+            outcomes += run(name, PLANS[name], server, directory / name)
+    _show(outcomes)
+    wanted = sum(len(PLANS[name].trials) for name in chosen)
+    if len(outcomes) == wanted and all(outcome.findings.good for outcome in outcomes):
+        shutil.rmtree(directory)
+        return 0
+    console.print(f"[red]{len(outcomes)} of {wanted} trials were begun; the logs are in {directory}[/red]")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
