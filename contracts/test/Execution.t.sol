@@ -693,7 +693,8 @@ contract ExecutionTest is Network {
         _executeZeros(65_536 * 84, 0);
     }
 
-    /// @dev Five orders of as many instructions are 410 bytes too long, which the house finds out only when it reads the last.
+    /// @dev Five orders of as many instructions are 410 bytes too long, which the house finds out only when it reads the last. It gets so
+    /// far because each order frees its memory: all five at once would cost more gas than there is.
     function test_BatchThatCouldHold65535InstructionsIsNotTooLarge() public {
         vm.expectRevert(IClearingHouse.BadEncoding.selector);
         vm.prank(sequencer);
