@@ -50,7 +50,10 @@ _MUTMUT = "import sys; sys.path.append(sys.argv.pop(1)); from mutmut.__main__ im
 def main() -> int:
     """Tries all mutants, and compares those that survive with their answers; the exit code."""
     prepare()
-    mutmut("run", "--max-children", str(os.cpu_count()))
+    run = ("run", "--max-children", str(os.cpu_count()))
+    mutmut(*run)
+    if unnoticed := survivors_of(outcomes()):
+        mutmut(*run, *unnoticed)  # once more: the tests' random examples may have missed them
     return judge(outcomes())
 
 
@@ -89,6 +92,11 @@ def outcomes() -> dict[str, int | None]:
     return found
 
 
+def survivors_of(outcome: dict[str, int | None]) -> list[str]:
+    """The mutants that no test noticed, by mutmut's name."""
+    return [mutant for mutant, code in outcome.items() if code in (*SURVIVED, *WITHOUT_TESTS)]
+
+
 def described(mutant: str) -> str:
     """What a mutant changes, in words that stay the same when others come and go."""
     lines = mutmut("show", mutant, quiet=True).splitlines()
@@ -99,8 +107,8 @@ def described(mutant: str) -> str:
 
 def judge(outcome: dict[str, int | None]) -> int:
     """Prints the summary; 1 if a survivor has no answer, or an answer has no survivor."""
-    tried = {mutant: code for mutant, code in outcome.items() if code is not NOT_TRIED}
-    survived = {described(mutant) for mutant, code in tried.items() if code in (*SURVIVED, *WITHOUT_TESTS)}
+    tried = [mutant for mutant, code in outcome.items() if code is not NOT_TRIED]
+    survived = set(map(described, survivors_of(outcome)))
     is_good = survivors.judge(
         ANSWERS,
         survived,
