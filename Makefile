@@ -143,10 +143,13 @@ mutate-contracts: setup ## faults in the contracts (MUTATE_ARGS="--count 100 --s
 mutate-orders: setup ## faults in what is signed and proved
 	@$(IN) PYTHONPATH=. python scripts/dev/order_mutants.py
 
-nightly: setup services browser ## run the long versions: more fuzzing, deeper invariants, mutants, static analysis, proofs
-	@scripts/dev/run_targets.sh slither prove coverage mutate-contracts simulate nightly-contracts nightly-python
+nightly: setup services browser ## run the long versions: more fuzzing, deeper invariants, mutants, proofs, an hour of load with faults
+	@scripts/dev/run_targets.sh slither prove coverage mutate-contracts mutate-orders simulate nightly-soak nightly-contracts nightly-python
 
-.PHONY: nightly-contracts nightly-python
+.PHONY: nightly-contracts nightly-python nightly-soak
+nightly-soak: setup services ## an hour of load with faults
+	@$(IN) python -m tests.soak --hours 1
+
 nightly-contracts: setup ## forge with more runs and deeper invariants
 	@$(IN) FOUNDRY_PROFILE=nightly forge test --fuzz-seed $$RANDOM
 

@@ -287,6 +287,7 @@ def test_web3_encodes_the_same_batch(batch: list[SignedOrder], proofs: list[Evid
 def test_orders_come_back_out_of_their_bytes(batch: list[SignedOrder]) -> None:
     bytes_of_batch = b"".join(packed(signed) for signed in batch)
 
+    assert b"".join(signed.calldata() for signed in batch) == bytes_of_batch
     decoded = decode_orders(bytes_of_batch)
     assert list(decoded) == batch
     assert all(isinstance(i.kind, Kind) for one in decoded for i in one.order.instructions if i.kind in set(Kind))
@@ -310,6 +311,13 @@ def test_bytes_that_end_inside_an_order_are_told(signed: SignedOrder, data: st.D
         decode_calldata(calldata[: 4 + size])
     with pytest.raises(ValueError, match=r"^this does not call `execute`$"):
         decode_calldata(whole)
+
+
+@given(signed=signed_orders)
+def test_each_instruction_has_one_place_for_evidence(signed: SignedOrder) -> None:
+    assert all(i.calldata() == i.calldata(0) for i in signed.order.instructions)
+    with pytest.raises(ValueError, match=r"zip\(\) argument"):
+        signed.calldata([0] * (len(signed.order.instructions) + 1))
 
 
 def test_an_empty_batch_ends_with_its_size() -> None:
