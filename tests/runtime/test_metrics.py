@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,6 +20,7 @@ from clearing.kit import metrics
 from clearing.kit.wakeups.channels import Pause
 from clearing.pipeline.leadership import Leadership
 from clearing.runtime import daemon
+from clearing.runtime.jobs.processes import metrics_directory
 from clearing.runtime.metrics import serving
 from scripts.dev.services import free_port
 from tests.support.harness import Harness
@@ -131,3 +137,21 @@ def _changes(before: Samples, after: Samples) -> dict[str, float]:
         text = name + ("{" + ",".join(f"{key}={word}" for key, word in labels) + "}" if labels else "")
         found[text] = value - before.get((name, labels), 0.0)
     return found
+
+
+def test_a_worker_removes_the_metrics_of_those_that_were_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    killed = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    left, others = tmp_path / f"tongdui-metrics-{killed.pid}-abc", tmp_path / "tongdui-metrics-of-somebody-else"
+    left.mkdir()
+    (left / "counter_1.db").touch()
+    others.mkdir()
+    first = Path(metrics_directory())
+    assert left.is_dir(), "its worker lives"
+    killed.kill()
+    killed.communicate()
+    second = Path(metrics_directory())
+    assert {*tmp_path.iterdir()} == {first, second, others}
+    assert first.name.startswith(f"tongdui-metrics-{os.getpid()}-")

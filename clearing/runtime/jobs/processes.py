@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
+from pathlib import Path
 from typing import NoReturn
 
 from clearing.kit.config import Settings
@@ -15,6 +17,7 @@ ROUNDS_QUEUE = "tongdui-rounds"
 """Rounds, which may take long: expiry, reminders, statements, reconciliation, cleaning up. Nothing quick waits behind one. Merges
 are among them, because they sign as expiry does: so workers for quick jobs need no keys of merchants."""
 
+_METRICS = "tongdui-metrics-"
 _APP = ["-m", "celery", "-A", "clearing.runtime.jobs.app", "--quiet"]
 _ALONE = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
 
@@ -39,5 +42,25 @@ def become_beat(settings: Settings) -> NoReturn:
 def _become(settings: Settings, command: list[str]) -> NoReturn:
     environment = dict(os.environ)
     if settings.metrics_port is not None:
-        environment["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="tongdui-metrics-")
+        environment["PROMETHEUS_MULTIPROC_DIR"] = metrics_directory()
     os.execve(sys.executable, command, environment)  # noqa: S606 (our own command)
+
+
+def metrics_directory() -> str:
+    """A new directory for the metrics of this worker's processes. Removes those of workers that are gone: whoever was killed could
+    not."""
+    for directory in Path(tempfile.gettempdir()).glob(f"{_METRICS}*"):
+        pid = directory.name.removeprefix(_METRICS).partition("-")[0]
+        if pid.isdigit() and not _lives(int(pid)):
+            shutil.rmtree(directory, ignore_errors=True)  # it may be another user's
+    return tempfile.mkdtemp(prefix=f"{_METRICS}{os.getpid()}-")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
