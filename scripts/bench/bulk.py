@@ -16,7 +16,7 @@ from clearing.ledger.journal.models import Entry
 from clearing.pipeline.projector import Projector
 from scripts.bench.baseline import bench_usual_way
 from scripts.bench.measuring import percentile, report, timed
-from scripts.bench.partners import CHAIN_ARGUMENTS, CLIENTS, ORDER, Partners
+from scripts.bench.partners import CHAIN_ARGUMENTS, CLIENTS, ORDER, Partners, Source
 from scripts.dev.services import anvil
 from tongdui import Exchange
 
@@ -26,9 +26,9 @@ _SMALL_ORDER = 100
 
 def bench_bulk(around: Partners, seconds: float, usual: float, ceilings: Mapping[str, float]) -> None:
     """Measures settled exchanges a second in orders of hundreds, and CPU time; then the time to settle at half that load."""
-    run_bulk(around, 2.0)
+    run_bulk(around.own, 2.0)
     before = around.cpu()
-    exchanges = run_bulk(around, seconds)
+    exchanges = run_bulk(around.own, seconds)
     after = around.cpu()
     rate = exchanges.settled_per_second
     with anvil(arguments=CHAIN_ARGUMENTS) as chain:
@@ -38,7 +38,7 @@ def bench_bulk(around: Partners, seconds: float, usual: float, ceilings: Mapping
     report("settled", rate, "exchanges/s", exchanges=exchanges.count, order_of=ORDER, clients=CLIENTS, **compared)
     for part, spent in after.items():
         report(f"cpu_{part}", (spent - before[part]) / exchanges.count * 1e5, "ms per 100 exchanges")
-    half = run_bulk(around, seconds, size=_SMALL_ORDER, pace=rate / 2)
+    half = run_bulk(around.own, seconds, size=_SMALL_ORDER, pace=rate / 2)
     for percent in (50, 99):
         value = percentile(half.latencies, percent)
         report(f"settle_time_p{percent}", value, "s", order_of=_SMALL_ORDER, load=round(half.settled_per_second))
@@ -58,12 +58,11 @@ class Run:
         return self.count / self.seconds
 
 
-def run_bulk(around: Partners, seconds: float, size: int = ORDER, pace: float | None = None) -> Run:
-    """Has several clients submit orders of `size` exchanges at once; each waits for its own settlement.
+def run_bulk(source: Source, seconds: float, size: int = ORDER, pace: float | None = None) -> Run:
+    """Has several clients of a merchant submit orders of `size` exchanges at once; each waits for its own settlement.
 
     `pace` limits how many exchanges a second they submit together.
     """
-    source = around.own
     latencies: list[float] = []
     failures: list[BaseException] = []
     end = time.perf_counter() + seconds

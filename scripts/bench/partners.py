@@ -100,7 +100,7 @@ def partners(workers: int = 1) -> Iterator[Partners]:
         with network:
             cine = _owner(network, "CINE", LocalSigner.generate())
             own, managed = (
-                _source(_owner(network, code, signer), cine)
+                source_of(_owner(network, code, signer), cine)
                 for code, signer in (("FUEL", LocalSigner.generate()), ("SHOP", None))
             )
             yield Partners(network, database, own, managed)
@@ -125,7 +125,7 @@ def _owner(network: EmbeddedNetwork, code: str, signer: LocalSigner | None) -> O
     return Owner(merchant, program, Client(network.url, secret, signer=signer), secret, signer)
 
 
-def _source(owner: Owner, cine: Owner) -> Source:
+def source_of(owner: Owner, cine: Owner) -> Source:
     """Gives a merchant an agreement, and members with points."""
     members = owner.client.members.register(f"m{i}" for i in range(CLIENTS * ORDER))
     source = Source(owner, _agree(owner, cine), members)

@@ -109,7 +109,7 @@ def _measured(around: Partners, way: str, connections: int, seconds: float) -> f
     """Runs the load of so many connections and reports it. Returns the rate."""
     requests = managed_requests(around.managed)
     if way == "own":
-        requests = iter(_signed_requests(around.own, int(_HIGHEST_RATE[connections] * seconds)))
+        requests = iter(signed_requests(around.own, int(_HIGHEST_RATE[connections] * seconds)))
     batches, before = _batches(around), around.cpu()
     load = as_fast_as_answered(around.port, requests, expect_settled, connections=connections, seconds=seconds)
     after = around.cpu()
@@ -144,7 +144,7 @@ def managed_requests(source: Source) -> Iterator[bytes]:
         yield post(_PATH, source.owner.api_key, uuid4().hex, body, _WAIT)
 
 
-def _signed_requests(source: Source, wanted: int) -> list[bytes]:
+def signed_requests(source: Source, wanted: int) -> list[bytes]:
     """Makes requests, each for the next member, that the merchant has signed, under nonces reserved a thousand at a time."""
     network = source.client.network.get()
     domain = Domain(network.chain_id, network.contract)

@@ -27,6 +27,7 @@ from rich.table import Table  # noqa: E402
 from clearing.kit import logs  # noqa: E402
 from scripts.dev.services import Postgres  # noqa: E402
 from tests.permissioned import trials  # noqa: E402
+from tests.permissioned.figures import figures  # noqa: E402
 from tests.permissioned.geth import PROGRAM, Chain  # noqa: E402
 from tests.permissioned.network import Network  # noqa: E402
 from tests.permissioned.trials import Trial  # noqa: E402
@@ -56,6 +57,7 @@ PLANS = {
             trials.split_at_once,
             trials.split_with_patience,
             trials.audit,
+            figures,
         ),
     ),
     "london": Plan(20_261, True, (trials.deploy_with_fees, trials.story, trials.node_killed, trials.audit)),

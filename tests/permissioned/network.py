@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
-from clearing.kit.config import Settings
+from clearing.kit.config import RATE_LIMITS, Settings, variable
 from clearing.kit.database import Database
 from clearing.kit.events.models import Event
 from clearing.ledger.journal.models import Entry
@@ -100,6 +100,7 @@ class Network:
                 "TONGDUI_CHAIN_ID": str(chain.chain_id),
                 "TONGDUI_KEYSTORE_DIR": str(directory / "keys"),
                 "TONGDUI_GATEWAY_PORT": self.url.rpartition(":")[2],
+                **{variable(name): "0" for name in RATE_LIMITS},  # one key does the work of many
                 **({"TONGDUI_MAX_FEE_PER_GAS": str(CEILING_WEI)} if chain.has_fees else {}),
             },
         )
@@ -144,11 +145,11 @@ class Network:
             Client(self.url, keys[role]) for role in ("operator", "treasury", "auditor")
         )
         nodes = f"{self.other.url},{self.preferred.url}"  # merchants look at another node than the gateway does
-        market = testing.Network(
+        self.market = market = testing.Network(
             self.url, nodes, self.site.directory, keys, operator=operator, treasury=treasury, auditor=self.auditor
         )
-        self.station, cinema, self.wash = market.join("FUEL"), market.join("CINE"), market.join_acceptor("Wash")
-        market.agree(self.station, cinema, rate="9/10", fee_bps=50)
+        self.station, self.cinema, self.wash = market.join("FUEL"), market.join("CINE"), market.join_acceptor("Wash")
+        market.agree(self.station, self.cinema, rate="9/10", fee_bps=50)
         self.acceptance = market.agree_acceptance(self.station, self.wash).id
         for number in range(MEMBERS):
             self.station.client.members.create(external_id=str(number))
