@@ -7,6 +7,7 @@ import asyncio
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from console.approvals import together
 from console.approvals.forms import Declining
 from console.approvals.view import KINDS, STATES, TONES, told_of
 from console.audit.values import actor_name
@@ -43,7 +44,12 @@ async def approvals(visit: Visiting) -> Response:
         actor_name=actor_name,
         filters=found.filters,
         pager=found.pager,
+        may_decide=may(visit, DECIDE),
     )
+
+
+router.get("/together")(together.choose)
+router.post("/together")(together.approve)
 
 
 @router.get("/{approval}")

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -19,8 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from console.amounts import amount_in_words
 from console.merchants import all_merchants, all_programs, merchant_names
-from console.problem_texts import sentence_of
+from console.outcomes import AT_ONCE, Outcome, outcome_of
 from console.rights import BOOK, require
 from console.settlement.forms import COLUMNS, Upload, usual_columns
 from console.settlement.matching import (
@@ -36,21 +37,19 @@ from console.settlement.matching import (
 )
 from console.settlement.standings import PROBLEMS, STANDING_TONES, STANDINGS, place_in_words, refusal_of
 from console.settlement.view import KINDS, Kind
-from console.settlement.words import amount_in_words
 from console.visit import Visit, Visiting
 from pages.filters import start_of
 from pages.formats import listed
 from pages.forms import MAX_SAFE, Form
 from pages.presentation import presentation
 from pages.translations import gettext as _
-from tongdui import APIConnectionError, APIError, Approval, AsyncClient, BankMovement, IdempotencyInFlightError
+from tongdui import AsyncClient, BankMovement
 from tongdui.bank import BankFile, BankFileError, BankLine, Columns, is_statement, read_file
 
 NEAR = timedelta(days=7)
 """How far from the file's days a booking may be and still explain a line."""
 _MOST_LINES = 10_000
 _REFERENCES_AT_ONCE = 100
-_AT_ONCE = 8
 _SHOWN = 400
 """Lines of one page: each has up to two fields, and a form at most a thousand."""
 
@@ -67,17 +66,6 @@ class ChosenLine(BaseModel):
 
 
 _LINES = TypeAdapter(list[ChosenLine])
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a line."""
-
-    line: ChosenLine
-    id: str | None = None
-    refusal: str | None = None
-    is_open: bool = False
-    """Whether the gateway did not answer: sent again, it happens once."""
 
 
 def kind_of(movements: str) -> Kind:
@@ -158,8 +146,8 @@ async def book(visit: Visiting) -> Response:
     form = await Form.read(visit.request)
     lines = await _sent_lines(visit.request)
     names = await merchant_names(visit)
-    gate = asyncio.Semaphore(_AT_ONCE)
-    found: dict[int, Outcome] = {}
+    gate = asyncio.Semaphore(AT_ONCE)
+    found: dict[int, Outcome[ChosenLine]] = {}
     for kind in KINDS.values():
         some = {number: line for number, line in enumerate(lines) if line.kind == kind}
         booking = (book_line(visit.client, line, form.key, gate) for line in some.values())
@@ -170,7 +158,7 @@ async def book(visit: Visiting) -> Response:
         outcomes=outcomes,
         names=names,
         form=form,
-        open_lines=_json([one.line for one in outcomes if one.is_open]),
+        open_lines=_json([one.about for one in outcomes if one.is_open]),
         open_count=sum(one.is_open for one in outcomes),
         booked=sum(one.id is not None for one in outcomes),
         crumbs=[(_("Bank file"), "/settlement/bank-file"), (_("Booked"), None)],
@@ -181,25 +169,17 @@ _UNKNOWN = "?"
 _NONE = Columns(day="", reference="")
 
 
-async def book_line(client: AsyncClient, line: ChosenLine, key: str, gate: asyncio.Semaphore) -> Outcome:
+async def book_line(client: AsyncClient, line: ChosenLine, key: str, gate: asyncio.Semaphore) -> Outcome[ChosenLine]:
     """Asks to book one line. Its key follows from the form's and from the reference, so sent again it is the same request."""
     mark = hashlib.sha256(f"{line.kind} {line.reference}".encode()).hexdigest()[:32]
-    async with gate:
-        try:
-            made: Approval = await resource_of(client, line.kind).create(
-                merchant=line.merchant,
-                micros=line.micros,
-                bank_reference=line.reference,
-                reason=_("It is in the bank's file."),
-                idempotency_key=f"{key}:{mark}",
-            )
-        except (APIConnectionError, IdempotencyInFlightError):
-            return Outcome(line, is_open=True)
-        except APIError as error:
-            if error.status >= 500 or error.status == 429:
-                return Outcome(line, is_open=True)
-            return Outcome(line, refusal=sentence_of(error.code, error.title))
-    return Outcome(line, made.id)
+    asked = resource_of(client, line.kind).create(
+        merchant=line.merchant,
+        micros=line.micros,
+        bank_reference=line.reference,
+        reason=_("It is in the bank's file."),
+        idempotency_key=f"{key}:{mark}",
+    )
+    return await outcome_of(line, asked, gate)
 
 
 # -------------------------------------------------------------------- what is booked
@@ -263,7 +243,7 @@ def _line_of(one: Match) -> ChosenLine:
 async def _by_reference(client: AsyncClient, lines: Sequence[BankLine]) -> dict[str, Booked]:
     """What is booked under any reference of these lines."""
     references = list(dict.fromkeys(one for line in lines for one in line.references))
-    gate = asyncio.Semaphore(_AT_ONCE)
+    gate = asyncio.Semaphore(AT_ONCE)
 
     async def ask(kind: Kind, some: list[str]) -> list[Booked]:
         async with gate:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from fastapi.responses import Response
 
+from console.amounts import amount_in_words
 from console.asking import asked
 from console.confirming import confirmed
 from console.merchants import merchant_names
 from console.rights import BOOK, require
 from console.settlement.banking import kind_of, resource_of, title_of
 from console.settlement.forms import Booking
-from console.settlement.words import amount_in_words
 from console.visit import Visit, Visiting
 from pages.translations import gettext as _
 from tongdui import Approval

@@ -12,10 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
-from console.settlement.banking import ChosenLine, Outcome, book_line, first_of
+from console.amounts import chinese, english
+from console.outcomes import Outcome
+from console.settlement.banking import ChosenLine, book_line, first_of
 from console.settlement.matching import Booked, Match, Party, Standing, by_reference, match, missing_from
 from console.settlement.standings import refusal_of
-from console.settlement.words import chinese, english
 from pages.presentation import Presentation, presented
 from pages.translations import load_catalogues
 from tests.console.alone import alone
@@ -202,7 +203,7 @@ def test_a_line_that_the_gateway_is_still_at_work_on_is_open_and_not_refused() -
     def busy(_: httpx.Request) -> httpx.Response:
         return httpx.Response(409, json={"code": "idempotency_in_flight", "title": "Still running", "status": 409})
 
-    async def outcome() -> Outcome:
+    async def outcome() -> Outcome[ChosenLine]:
         chosen = ChosenLine(kind="deposit", merchant="mer_fuel", micros=1, reference="1")
         transport = httpx.MockTransport(busy)
         async with AsyncClient("http://gateway", "tds_1", max_retries=0, transport=transport) as client:

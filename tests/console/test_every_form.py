@@ -167,6 +167,7 @@ BUTTONS = {
 }
 """Forms in which nothing is typed."""
 CHOSEN = {
+    "/approvals/together": "boxes that are ticked; what is no booking counts for nothing",
     "/agreements/preview": "the calculator, which answers beside the form while somebody types",
     "/settlement/bank-file/review": "boxes that are ticked; what is none of the file's lines counts for nothing",
     "/seat": "a menu",

@@ -49,7 +49,7 @@ READS: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("/operations", "/operations/orders/{order}/cancel", "/operations/quarantine", "/alerts"), GONE),
     **dict.fromkeys(("/settlement/merchants/{merchant}", "/settlement/bank-file", "/settlement/{movements}/new"), GONE),
     **dict.fromkeys(("/merchants", "/merchants/new", "/merchants/{merchant}", "/audit"), GONE),
-    **dict.fromkeys(("/approvals", "/approvals/{approval}"), GONE),
+    **dict.fromkeys(("/approvals", "/approvals/{approval}", "/approvals/together"), GONE),
     **dict.fromkeys(("/audits", "/audits/new", "/audits/{audit}", "/audits/{audit}/files/{name}"), GONE),
 }
 REFUSED = (403, 404, 422)
@@ -71,6 +71,7 @@ WRITES: dict[str, dict[str, str]] = {
     "/agreements/{agreement}/terminate": {"step": "do"},
     "/settlement/merchants/{merchant}/credit-limit": {"credit_limit_micros": "1", "reason": "x"},
     "/approvals/{approval}/approve": {},
+    "/approvals/together": {"chosen": "{approval}", "step": "do"},
     "/approvals/{approval}/decline": {"reason": "x"},
     "/approvals/{approval}/withdraw": {},
     "/settlement/{movements}/new": {"merchant": "{merchant}", "micros": "1", "bank_reference": "STOLEN", "step": "do"},
