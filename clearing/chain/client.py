@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 
 _TOO_LARGE = ((-32600, "batch"), (-32003, "response"))
 """Codes and words of what is too large. The codes alone say other things, too, such as that a transaction was refused."""
+_TRY_MORE_AFTER = 1_000
+"""Full batches after which twice as many requests are tried: what has refused more may have been a passing fault."""
 _UNKNOWN_METHOD = (-32601, -32604, -32004)
 """How nodes say that they lack a method, or were told not to offer it."""
 
@@ -94,6 +96,8 @@ class ChainClient:
 
     _most_at_once: int | None = None
     """How many requests the node takes in one batch, as far as it has refused some."""
+    _fitted = 0
+    """How many batches of so many it has taken since."""
     _has_block_receipts = True
 
     def __init__(self, url: str, *, timeout: float = 30.0, connect_timeout: float = CONNECT_TIMEOUT) -> None:
@@ -145,9 +149,7 @@ class ChainClient:
         while waiting:
             together = waiting[: self._most_at_once]
             answered = self._answers(together)
-            if len(answered) < len(together):
-                self._most_at_once = max(1, len(together) // 2)
-                log.warning("the node does not take so many requests at once", requests=len(together))
+            self._learn(len(together), len(answered))
             answers |= answered
             waiting = [request for request in waiting if request["id"] not in answers]
         results: list[Any] = []
@@ -157,6 +159,16 @@ class ChainClient:
             except ChainError as error:
                 results.append(error)
         return results
+
+    def _learn(self, asked: int, answered: int) -> None:
+        """What a batch says of how many requests the node takes at once."""
+        if answered < asked:
+            self._most_at_once, self._fitted = max(1, asked // 2), 0
+            log.warning("the node does not take so many requests at once", requests=asked)
+        elif asked == self._most_at_once:
+            self._fitted += 1
+            if self._fitted == _TRY_MORE_AFTER:
+                self._most_at_once, self._fitted = 2 * asked, 0
 
     def _answers(self, requests: list[dict[str, Any]]) -> dict[int, Any]:
         """The answers by the requests' ids; not all of them where there are too many for one batch."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from clearing.chain import client as client_module
 from clearing.chain.client import ChainClient
 from clearing.chain.errors import ChainError, ChainUnreachable
 from clearing.ordering.orders.models import OrderState
@@ -64,6 +65,25 @@ def test_every_request_is_answered_in_its_place(chain: Anvil, refusal: Refusal) 
         assert len(blocks) == 5
         assert client.batch([]) == []
         client.close()
+
+
+def test_a_node_that_takes_more_again_gets_more(chain: Anvil, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "_TRY_MORE_AFTER", 3)
+    calls = [("eth_chainId", ())] * 12
+    with LimitedNode(chain.url, largest=2, refusal=Refusal.STATUS) as node:
+        client = ChainClient(node.url)
+        client.batch(calls)
+        learned = node.refused
+        client.batch(calls)
+        assert node.refused > learned, "it is tried now and then"
+        node.largest = 100
+        for _ in range(9):
+            client.batch(calls)
+        learned = node.refused
+        node.batches = 0
+        client.batch(calls)
+        client.close()
+        assert (node.refused, node.batches) == (learned, 1)
 
 
 def test_refused_transactions_do_not_make_batches_smaller(chain: Anvil) -> None:

@@ -26,11 +26,13 @@ class LimitedNode:
     """Stands before the node at `url`. `largest`: the most requests that it takes in one batch; `without`: methods it lacks."""
 
     def __init__(self, url: str, *, largest: int, refusal: Refusal, without: tuple[str, ...] = ()) -> None:
-        self._largest, self._refusal, self._without = largest, refusal, without
+        self.largest, self._refusal, self._without = largest, refusal, without
         self._node = httpx.Client(base_url=url, timeout=60)
         self._lock = threading.Lock()
         self.refused = 0
         """How many batches."""
+        self.batches = 0
+        """How many batches it has taken."""
         self.asked: list[str] = []
         """The methods that it was asked for."""
         node = self
@@ -68,7 +70,9 @@ class LimitedNode:
     def _answer(self, body: Any) -> tuple[int, Any]:
         if isinstance(body, dict):
             return 200, self._one(body)
-        if len(body) <= self._largest:
+        if len(body) <= self.largest:
+            with self._lock:
+                self.batches += 1
             return 200, [self._one(one) for one in body]
         with self._lock:
             self.refused += 1
@@ -80,11 +84,11 @@ class LimitedNode:
                 return 200, [{"jsonrpc": "2.0", "id": body[0]["id"], "error": too_many}]
             case Refusal.WHAT_DOES_NOT_FIT:
                 too_large = {"code": -32003, "message": "response too large"}
-                fits, others = body[: self._largest], body[self._largest :]
+                fits, others = body[: self.largest], body[self.largest :]
                 refused = [{"jsonrpc": "2.0", "id": one["id"], "error": too_large} for one in others]
                 return 200, [*map(self._one, fits), *refused]
             case Refusal.NOT_ALL:
-                return 200, [self._one(one) for one in body[: self._largest]]
+                return 200, [self._one(one) for one in body[: self.largest]]
             case Refusal.STATUS:
                 return 413, {}
 
