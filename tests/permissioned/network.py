@@ -281,7 +281,8 @@ class Network:
         findings.check("`tongdui audit run` over two nodes", detail, done.returncode == os.EX_OK)
 
     def verify(self, leaves: set[str], node: Geth) -> None:
-        """Checks receipts on a node. Raises VerificationError."""
+        """Checks receipts on a node, when it has the newest blocks. Raises VerificationError."""
+        self.chain.await_agreement()
         for leaf in leaves:
             receipt = self.auditor.entries.receipt(leaf)
             receipt.verify(rpc_url=node.url, contract=self.settings.contract, chain_id=self.chain.chain_id)
