@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pages.formats import MICROS
 from pages.presentation import presentation
 
@@ -20,6 +22,14 @@ _THOUSANDS = ("", " thousand", " million", " billion", " trillion", " quadrillio
 def amount_in_words(micros: int) -> str:
     """The amount in the language of the request."""
     return chinese(micros) if presentation().language == "zh" else english(micros, presentation().currency)
+
+
+def sums_in_words(bookings: Iterable[tuple[str, int]]) -> dict[str, tuple[int, str]]:
+    """Of deposits and withdrawals, each with its micros: by kind how much it is together, in figures and in words."""
+    sums = {"deposit": 0, "withdrawal": 0}
+    for kind, micros in bookings:
+        sums[kind] += micros
+    return {kind: (micros, amount_in_words(micros)) for kind, micros in sums.items() if micros}
 
 
 def chinese(micros: int) -> str:

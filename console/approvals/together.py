@@ -7,12 +7,11 @@ power is looked at alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from fastapi.responses import Response
 
-from console.amounts import amount_in_words
-from console.approvals.view import KINDS
+from console.amounts import sums_in_words
 from console.audit.values import actor_name
 from console.confirming import DO, step_of
 from console.merchants import merchant_names
@@ -56,7 +55,6 @@ async def approve(visit: Visiting) -> Response:
         outcomes=outcomes,
         form=form,
         names=names,
-        kinds=KINDS,
         approved=sum(one.id is not None for one in outcomes),
         unanswered=[one.about for one in outcomes if one.is_open],
         crumbs=[(_("Several together"), "/approvals/together"), (_("Approved"), None)],
@@ -111,18 +109,9 @@ def _page(
         hidden=hidden,
         step=step,
         rows=rows,
-        sums=_sums(rows),
+        sums=sums_in_words((one.kind, one.change["micros"]) for one in rows),
         names=names,
-        kinds=KINDS,
         actor_name=actor_name,
         form=form,
         crumbs=[(_("Several together"), None)],
     )
-
-
-def _sums(rows: Iterable[Approval]) -> dict[str, tuple[int, str]]:
-    """By kind: how much it is together, in figures and in words."""
-    sums = dict.fromkeys(BOOKINGS, 0)
-    for one in rows:
-        sums[one.kind] += one.change["micros"]
-    return {kind: (micros, amount_in_words(micros)) for kind, micros in sums.items() if micros}

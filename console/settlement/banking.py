@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from console.amounts import amount_in_words
+from console.amounts import sums_in_words
 from console.merchants import all_merchants, all_programs, merchant_names
 from console.outcomes import AT_ONCE, Outcome, outcome_of
 from console.rights import BOOK, require
@@ -316,7 +316,6 @@ async def _sent_lines(request: Request) -> list[ChosenLine]:
 def _review(
     visit: Visit, form: Form, chosen: list[ChosenLine], names: dict[str, str], nobodys: Sequence[str]
 ) -> Response:
-    sums = {kind: sum(one.micros for one in chosen if one.kind == kind) for kind in KINDS.values()}
     return visit.page(
         "settlement/bank_file_review.html",
         form=form,
@@ -324,7 +323,7 @@ def _review(
         nobodys=listed(nobodys) if nobodys else "",
         lines=_json(chosen),
         names=names,
-        sums={kind: (micros, amount_in_words(micros)) for kind, micros in sums.items() if micros},
+        sums=sums_in_words((one.kind, one.micros) for one in chosen),
         crumbs=[(_("Bank file"), "/settlement/bank-file"), (_("Check"), None)],
     )
 
