@@ -54,6 +54,7 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
     },
     ("POST", "/v1/members"): {"external_id": "8620018"},
     ("POST", "/v1/members/register"): {"external_ids": ["8620017", "8620022", "8620023"]},
+    ("POST", "/v1/members/lookup"): {"members": ["external:8620017", "external:8620022"]},
     ("POST", "/v1/members/{member}/external_ids"): {"external_id": "8620017-2"},
     ("POST", "/v1/members/{member}/freeze"): {"reason": "card reported stolen"},
     ("POST", "/v1/members/{member}/erase"): {"forfeit_points": True},

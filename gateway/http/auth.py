@@ -127,6 +127,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/programs/{program}/circulation"): _READERS_AND_TREASURY,
     ("POST", "/v1/members"): _merchant(Scope.MEMBERS),
     ("POST", "/v1/members/register"): _merchant(Scope.MEMBERS),
+    ("POST", "/v1/members/lookup"): _merchant(Scope.READ),
     ("GET", "/v1/members"): _READERS,
     ("GET", "/v1/members/{member}"): _READERS,
     ("POST", "/v1/members/{member}/external_ids"): _merchant(Scope.MEMBERS),

@@ -170,6 +170,7 @@ def _writes(size: Size) -> dict[str, Any]:
         "POST /v1/exchanges": {"member": member, **exchange},
         "POST /v1/orders": {"instructions": items},
         "POST /v1/holds": {"member": member, "program": f"P{GIANT}", "points": 1, "expires_in": 60},
+        "POST /v1/members/lookup": {"members": [f"external:c-{n}" for n in range(0, 500, 10)]},
         "POST /v1/movements/lookup": {"kind": "exchange", "references": [f"r-{n}" for n in range(1, 1_000, 2)]},
     }
 

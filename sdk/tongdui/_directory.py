@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 
 from ._canonical import canonical_name
 from ._chain import Node
@@ -12,7 +13,7 @@ from ._errors import SigningError, VerificationError
 from ._flow import Flow
 from ._gateway import Gateway, Identified, name_of, segment
 from ._models import Agreement, Member, Merchant, Movement, Network, Program
-from ._pagination import Query
+from ._pagination import Page, Query
 from ._receipt import Receipt, ReceiptEntry
 from ._signing import Signer
 from ._verification import require_same
@@ -22,6 +23,8 @@ from .orders import AgreementTerms, Domain
 EPOCH = date(1970, 1, 1)
 AGREEMENT_SECONDS = 60.0
 """How long a client uses the agreement that it found between two programs before it looks for a newer one."""
+_LOOKUP_PAGE = 500
+"""Members that the gateway looks up at once."""
 _TERM_NAMES = tuple(term.name for term in fields(AgreementTerms))
 
 
@@ -188,6 +191,36 @@ class Directory:
             found = yield from self.gateway.get(Member, f"/v1/members/{segment(member)}")
             self.learn(found, member)
         return self._addresses[member]
+
+    def look_up(self, names: Iterable[str]) -> Flow[list[Member]]:
+        """Learn many members' addresses, some hundreds with each request.
+
+        Args:
+            names: Ids of members, or other names of them.
+
+        Returns:
+            The members, each once, in the order of the names. Those whom the merchant does not know are missing.
+
+        Raises:
+            VerificationError: A member's address is not what it was before.
+        """
+        found: dict[str, Member] = {}
+        left = iter(dict.fromkeys(map(canonical_name, names)))
+        while some := [*islice(left, _LOOKUP_PAGE)]:
+            response = yield from self.gateway.send("POST", "/v1/members/lookup", json={"members": some})
+            for member in self.gateway.parse(Page[Member], response).data:
+                own = {f"external:{external_id}" for external_id in member.external_ids}
+                self.learn(member, *own.intersection(some))
+                found[member.id] = member
+        return [*found.values()]
+
+    def prepare(self, members: Iterable[str]) -> Flow[None]:
+        """Look up together those of these members whose address is not known, so that `address` need not ask for each alone.
+        Whom the merchant does not know, `address` refuses by name."""
+        named = dict.fromkeys(map(canonical_name, members))
+        missing = [name for name in named if name not in self._addresses or name in self._unsure]
+        if len(missing) > 1:
+            yield from self.look_up(missing)
 
     def code_holder(self, code: str, program: str, points: int) -> Flow[Member]:
         """The member whose code it is. An order that is signed with a code needs the member's address.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypeAlias
 
@@ -60,6 +60,10 @@ class InstructionRequest(ABC):
     """Whose points they are. None where a code, a hold or an earlier movement says that."""
     points: int | None
     """None for all that is left of what it undoes."""
+
+    def members(self) -> Sequence[MemberName]:
+        """The members whose addresses are signed, as the caller names them."""
+        return () if self.member is None else (self.member,)
 
     @abstractmethod
     def body(self) -> dict[str, Any]:

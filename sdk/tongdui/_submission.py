@@ -10,7 +10,7 @@ from . import orders
 from ._directory import Directory
 from ._errors import APIError
 from ._flow import Flow
-from ._gateway import Gateway, ModelT, given, new_key
+from ._gateway import Gateway, ModelT, given, name_of, new_key
 from ._instruction import InstructionRequest
 from ._models import EntryFields, NonceBlock, expect
 from ._nonces import NonceLease
@@ -107,6 +107,9 @@ class OrderSubmitter:
         """The instructions' bodies, the `authorization` of exactly these instructions, and the order that was signed."""
         domain = yield from self.directory.domain()
         merchant = yield from self.directory.own_number()
+        yield from self.directory.prepare(
+            name for instruction in instructions for name in map(name_of, instruction.members())
+        )
         wires, bodies = [], []
         for instruction in instructions:
             signable = yield from instruction.signable(self.directory)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 REPEATABLE: frozenset[tuple[str, str]] = frozenset(
     {
+        ("POST", "/v1/members/lookup"),
         ("POST", "/v1/movements/lookup"),
         ("POST", "/v1/agreements/preview"),
         ("POST", "/v1/invitations/lookup"),

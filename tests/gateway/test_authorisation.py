@@ -50,6 +50,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/v1/member_codes/lookup"): {"merchant:exchange", "merchant:spend"},
     ("GET", "/v1/members/{member}/accounts"): READ,
     ("POST", "/v1/members/register"): {"merchant:members"},
+    ("POST", "/v1/members/lookup"): {"merchant:read"},
     ("GET", "/v1/members"): READ,
     ("GET", "/v1/members/{member}"): READ,
     ("POST", "/v1/members/{member}/external_ids"): {"merchant:members"},

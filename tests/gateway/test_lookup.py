@@ -135,3 +135,53 @@ def test_a_lookup_uses_the_index_of_references(site: Site, fuel: Party) -> None:
             explain = "EXPLAIN "
         plan = connection.exec_driver_sql(explain + statement, parameters)
         assert "instructions_live_reference_unique" in str(plan.fetchall())
+
+
+# --------------------------------------------------------------------------- members
+
+MEMBERS = "/v1/members/lookup"
+
+
+def known(party: Party, *names: str) -> list[str]:
+    return [member["id"] for member in party.post(MEMBERS, {"members": names})["data"]]
+
+
+def test_members_are_found_by_ids_and_numbers_in_their_order(fuel: Party) -> None:
+    first, second = (fuel.post("/v1/members", {"external_id": f"many-{n}"})["id"] for n in (1, 2))
+    assert known(fuel, "external:many-2", first, "external:unknown", second) == [second, first], "each once"
+    (member,) = fuel.post(MEMBERS, {"members": ["external: many-1"]})["data"]
+    assert member == fuel.get(f"/v1/members/{first}"), "in the same words, and by a number as people write it"
+    old = fuel.post("/v1/members", {"external_id": "many-3"})["id"]
+    merge = fuel.post("/v1/merges", {"member": old, "into": first})
+    fuel.post(f"/v1/merges/{merge['id']}/confirm", {})
+    assert known(fuel, old, first) == [first], "a merged member's id leads to the other"
+
+
+def test_others_members_are_not_found(fuel: Party, cine: Party) -> None:
+    member = fuel.post("/v1/members", {"external_id": "mine"})["id"]
+    assert known(cine, member, "external:mine") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"members": []}, "/members"),
+        ({"members": ["external:a"] * 501}, "/members"),
+        ({"members": ["external:a", "a"]}, "/members/1"),
+        ({"members": ["0x" + "11" * 20]}, "/members/0"),
+        ({}, "/members"),
+    ],
+)
+def test_a_wrong_lookup_of_members_names_the_field(fuel: Party, body: Any, pointer: str) -> None:
+    problem = fuel.refused(MEMBERS, body, "validation_failed")
+    assert pointer in [error["pointer"] for error in problem["errors"]]
+
+
+def test_the_sdk_finds_members(site: Site, fuel: Party) -> None:
+    with Client(str(site.http.base_url), site.keys[fuel.id]) as client:
+        made = client.members.register([f"found-{n}" for n in range(600)])
+        names = [member.id if n % 2 else f"external:found-{n}" for n, member in enumerate(made)]
+        assert client.members.lookup([*names, "external:nobody"]) == made
+        assert client.members.lookup([]) == []
+        with pytest.raises(TypeError, match="takes a list of members"):
+            client.members.lookup("external:found-0")

@@ -18,7 +18,7 @@ from tests.gateway.site import Party, Site
 from tests.gateway.staff import Worker, worker
 
 REASON = {"reason": "for the log"}
-READS_ONLY = {("POST", "/v1/movements/lookup"), ("POST", "/v1/agreements/preview")}
+READS_ONLY = {("POST", f"/v1/{what}") for what in ("members/lookup", "movements/lookup", "agreements/preview")}
 
 
 def is_privileged(rule: Rule) -> bool:

@@ -286,6 +286,9 @@ class StandIn:
             if bad:
                 raise ProblemError(422, "validation_failed", "not a customer number", bad)
             return 200, {"data": [self.member(external) for external in externals], "next_cursor": None}
+        if what == "lookup":
+            found = [self.members[name] for name in call.body["members"] if name in self.members]
+            return 200, {"data": [*{member["id"]: member for member in found}.values()], "next_cursor": None}
         external = call.body["external_id"]
         if external.startswith("bad"):
             raise ProblemError(422, "validation_failed", "not a customer number", ("/external_id",))
@@ -296,7 +299,7 @@ class StandIn:
     def member(self, external: str) -> dict[str, Any]:
         identity = f"mem_{external.replace('/', '-')}"
         address = hex_of(keccak256(external.encode())[-20:])
-        member = {"id": identity, "external_id": external, "address": address}
+        member = {"id": identity, "external_id": external, "external_ids": [external], "address": address}
         self.members[identity] = self.members[f"external:{external}"] = member
         return member
 

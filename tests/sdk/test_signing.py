@@ -731,3 +731,34 @@ def test_a_signature_is_read_in_any_of_its_forms() -> None:
         assert signature_bytes(hex_of(short)) == short
         assert signature_bytes(hex_of(full)) == short
         assert signature_bytes(hex_of(bare)) == short
+
+
+# --- members of an order
+
+
+def test_an_order_looks_its_members_up_together(client: Client, gateway: StandIn) -> None:
+    for number in range(40):
+        gateway.member(f"FC-{number}")
+    items = [Issue(program="FUEL", member=f"external:FC-{number}", points=1) for number in range(40)]
+    client.orders.create(items)
+    asked = [(call.method, call.path) for call in gateway.calls if call.path.startswith("/v1/members")]
+    assert asked == [("POST", "/v1/members/lookup")]
+    gateway.calls.clear()
+    client.orders.create(items)
+    assert not [call for call in gateway.calls if call.path.startswith("/v1/members")], "they are known now"
+
+
+def test_a_member_that_nobody_knows_is_named_before_anything_is_signed(client: Client, gateway: StandIn) -> None:
+    items = [Issue(program="FUEL", member=f"external:{name}", points=1) for name in ("FC-1001", "nobody", "no one")]
+    with pytest.raises(tongdui.NotFoundError, match="unknown_member"):
+        client.orders.create(items)
+    assert not [call for call in gateway.calls if call.path == "/v1/orders"]
+
+
+def test_a_swapped_address_is_found_among_many(client: Client, gateway: StandIn) -> None:
+    for name in ("FC-1", "FC-2"):
+        gateway.member(name)
+    client.members.lookup(["external:FC-1", "external:FC-2"])
+    gateway.members["external:FC-2"]["address"] = "0x" + "66" * 20
+    with pytest.raises(tongdui.VerificationError, match="address"):
+        client.members.lookup(["external:FC-1", "external:FC-2"])

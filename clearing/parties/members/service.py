@@ -207,6 +207,15 @@ class MemberService:
             raise NotFound(f"there is no member {reference}")
         return member
 
+    def known_as(self, merchant: Merchant, names: Sequence[str]) -> Sequence[Member]:
+        """The members that the merchant knows by these names, each once, in the order of the names."""
+        known = self._members.resolve_all((merchant.number, name) for name in names)
+        addresses = dict.fromkeys(
+            known[merchant.number, name].address for name in names if (merchant.number, name) in known
+        )
+        members = self._members.by_addresses(addresses)
+        return [members[address] for address in addresses if address in members]
+
     def visible_of(self, viewer: Viewer, ids: Collection[str]) -> Sequence[DescribedMember]:
         """Those of these members that the viewer may see, as it knows them."""
         found = self.described(viewer, self._members.by_ids(ids))

@@ -23,11 +23,12 @@ from gateway.api.members.schemas import (
     LinkCodeView,
     MemberCreate,
     MemberErase,
+    MembersLookup,
     MembersRegister,
     MemberView,
 )
 from gateway.api.members.view import account_view, closing_account_view, erasure_view, member_view, member_views
-from gateway.http.endpoint import Endpoint, Mutating, Reading
+from gateway.http.endpoint import Endpoint, Looking, Mutating, Reading
 from gateway.http.pagination import DEFAULT_LIMIT, Cursor, Limit, id_after
 from gateway.http.results import Answer
 from gateway.http.schemas import Page
@@ -64,6 +65,14 @@ def register_members(body: MembersRegister, call: Mutating) -> Page[MemberView]:
     found = MemberService(call.session).register_all(call.merchant, body.external_ids, call.actor)
     views = {view.id: view for view in member_views(call, list({member.id: member for member in found}.values()))}
     return Page(data=[views[member.id] for member in found])
+
+
+@router.post("/v1/members/lookup", status_code=200)
+def look_up_members(body: MembersLookup, call: Looking) -> Page[MemberView]:
+    """The members that you know by these names, each once, in the order of the names. Whom you do not know is missing.
+    Changes nothing, so it needs no Idempotency-Key."""
+    found = MemberService(call.session).known_as(call.merchant, body.members)
+    return Page(data=member_views(call, found))
 
 
 @router.get("/v1/members")

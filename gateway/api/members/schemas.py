@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, StrictBool, model_validator
 
-from clearing.kit.fields import ExternalId, MemberId, Text
+from clearing.kit.fields import ExternalId, MemberId, MemberName, Text
 from gateway.api.closings import ClosingView
 from gateway.http.schemas import Body, View
 
@@ -38,6 +38,12 @@ class MembersRegister(Body):
     """Customers to register under your own numbers: 1 to 500 of them."""
 
     external_ids: Annotated[list[ExternalId], Field(min_length=1, max_length=500)]
+
+
+class MembersLookup(Body):
+    """Members to find: 1 to 500 of them."""
+
+    members: Annotated[list[MemberName], Field(min_length=1, max_length=500)]
 
 
 class ExternalIdAdd(Body):

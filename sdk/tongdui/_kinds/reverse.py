@@ -12,7 +12,7 @@ from tongdui._directory import Directory
 from tongdui._errors import SigningError
 from tongdui._flow import Awaiting, Blocking, Flow, operation
 from tongdui._gateway import given, name_of, optional_name_of
-from tongdui._instruction import InstructionRequest, SignableInstruction
+from tongdui._instruction import InstructionRequest, MemberName, SignableInstruction
 from tongdui._models import EntryFields, Movement
 from tongdui._signing import reference_hash
 from tongdui.encoding import hex_of
@@ -55,6 +55,10 @@ class Reverse(InstructionRequest):
             raise ValueError(f"original_kind must be one of {', '.join(_UNDONE)}")
         if self.points is not None:
             whole_points(self.points)
+
+    def members(self) -> tuple[MemberName, ...]:
+        """None: the original's entry says the address."""
+        return ()
 
     def body(self) -> dict[str, Any]:
         """The JSON body of the instruction when the gateway signs it."""

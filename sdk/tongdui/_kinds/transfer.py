@@ -49,6 +49,10 @@ class Transfer(InstructionRequest):
         if name_of(self.member) == name_of(self.recipient):
             raise ValueError("the recipient is the member itself: name another member")
 
+    def members(self) -> tuple[MemberName, ...]:
+        """Both of them."""
+        return (self.member, self.recipient)
+
     def body(self) -> dict[str, Any]:
         """The JSON body of the instruction when the gateway signs it."""
         return given(

@@ -35,6 +35,10 @@ class _MergeTransfer(InstructionRequest):
     account: MergeAccount
     points: int
 
+    def members(self) -> tuple[MemberName, ...]:
+        """None: the merge says the addresses itself."""
+        return ()
+
     def body(self) -> dict[str, Any]:
         """The JSON body when the gateway signs it."""
         return {"program": self.account.program, "points": self.points, "reference": self.account.reference}

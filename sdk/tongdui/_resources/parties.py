@@ -20,7 +20,7 @@ from tongdui._resource import Resource
 _MICROS_MAX = 2**63 - 1
 _REGISTER_PAGE: Final = 500
 """Customers that the gateway registers at once."""
-_Registered: TypeAlias = list[Member]
+_SomeMembers: TypeAlias = list[Member]
 """Within the class below, `list` is its method."""
 
 
@@ -178,7 +178,7 @@ class _Members(Resource):
         return found
 
     @operation
-    def register(self, external_ids: Iterable[str]) -> Flow[_Registered]:
+    def register(self, external_ids: Iterable[str]) -> Flow[_SomeMembers]:
         """Register many members, or find those that were registered before, 500 with each request. Doing it again is harmless.
 
         Args:
@@ -193,7 +193,7 @@ class _Members(Resource):
         """
         if isinstance(external_ids, str):
             raise TypeError(f'register takes a list of external ids: ["{external_ids}"]')
-        found: _Registered = []
+        found: _SomeMembers = []
         left = iter(external_ids)
         while some := [*islice(left, _REGISTER_PAGE)]:
             response = yield from self._gateway.send("POST", "/v1/members/register", json={"external_ids": some})
@@ -202,6 +202,23 @@ class _Members(Resource):
                 self._directory.learn(member, f"external:{external_id}")
             found += page
         return found
+
+    @operation
+    def lookup(self, members: Iterable[MemberName]) -> Flow[_SomeMembers]:
+        """Find many members that you know, 500 with each request.
+
+        Args:
+            members: Their ids, or `external:` and your own numbers for them.
+
+        Returns:
+            The members, each once, in the order of the names. Those whom you do not know are missing.
+
+        Raises:
+            VerificationError: A member's address is not what it was before.
+        """
+        if isinstance(members, str):
+            raise TypeError(f'lookup takes a list of members: ["{members}"]')
+        return (yield from self._directory.look_up(name_of(member) for member in members))
 
     @listing
     def list(
