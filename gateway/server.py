@@ -9,6 +9,7 @@ import uvicorn
 from clearing.kit import logs
 from clearing.kit.config import Settings
 from clearing.kit.garbage import freeze_startup_objects
+from clearing.oversight.health.service import HealthService
 from clearing.runtime import metrics
 from gateway.app import create_app
 from gateway.workers import NOT_STARTED, Workers
@@ -55,7 +56,8 @@ def _serve(settings: Settings, listener: socket.socket | None = None) -> int:
     gateway = app.state.gateway
     gateway.waiters.is_stopping = gateway.feed.is_stopping = lambda: server.should_exit
     freeze_startup_objects()
-    with metrics.serving(settings, gateway.database, app.state.chain):
+    health = HealthService(gateway.database, app.state.chain, settings)
+    with metrics.serving(settings, gateway.database, app.state.chain, health):
         server.run([listener] if listener is not None else None)
     return 0 if server.started else NOT_STARTED
 

@@ -40,12 +40,13 @@ ROLLED_BACK = Counter(
     "Database transactions that the database rolled back, because of a deadlock or because others were faster",
     ["cause"],
 )
+REQUESTS_REFUSED = Counter("tongdui_requests_refused_total", "Requests that the gateway has refused", ["code"])
 REQUESTS_LIMITED = Counter("tongdui_requests_limited_total", "Requests that a rate limit has refused", ["kind"])
 RATE_LIMIT_STORAGE_FAILURES = Counter(
     "tongdui_rate_limit_storage_failures_total",
     "Times that Redis did not answer, and each process counted alone for a while",
 )
-JOB_SECONDS = Histogram("tongdui_job_seconds", "Duration of a job", ["job", "outcome"], buckets=_SECONDS)
+JOB_SECONDS = Histogram("tongdui_job_seconds", "Duration of a job", ["name", "outcome"], buckets=_SECONDS)
 
 
 def batch_projected(entries: int, gas_used: int) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
+from clearing.kit import metrics
 from clearing.kit.catalogue import page_of, title_of
 from clearing.kit.errors import ClearingError, FieldError, Unavailable
 
@@ -59,7 +60,8 @@ class HttpError(ClearingError):
 
 
 def problem_response(error: ClearingError, request_id: str, headers: Mapping[str, str] | None = None) -> Response:
-    """A refusal as a response."""
+    """A refusal as a response, and counted."""
+    metrics.REQUESTS_REFUSED.labels(error.code).inc()
     document = Problem(
         type=page_of(error.code),
         title=title_of(error.code),

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy.exc import OperationalError
 
 from clearing.kit.catalogue import CATALOGUE, page_of
@@ -36,8 +37,14 @@ def _problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]
 
 
 def test_an_unknown_path(site: Site) -> None:
+    before = _refused("not_found")
     _problem(site.call("GET", "/v1/nothing"), 404, "not_found")
     _problem(site.http.get("/nothing"), 404, "not_found")
+    assert _refused("not_found") == before + 2, "each refusal is counted by its code"
+
+
+def _refused(code: str) -> float:
+    return REGISTRY.get_sample_value("tongdui_requests_refused_total", {"code": code}) or 0.0
 
 
 def test_a_method_that_a_path_does_not_take(site: Site) -> None:

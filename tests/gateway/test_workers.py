@@ -100,7 +100,9 @@ def test_a_key_that_reaches_both_at_once_has_one_effect(process: GatewayProcess,
 def test_each_serves_its_metrics_and_both_answer(process: GatewayProcess) -> None:
     base = int(process.environment["TONGDUI_METRICS_PORT"])
     for port in (base, base + 1):
-        assert "tongdui_up" in httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
+        found = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
+        assert "tongdui_up" in found
+        assert 'tongdui_check_ok{check="migrations"} 1.0' in found, "the gateway's metrics say what /readyz says"
     # While one worker is stopped in its tracks, the other one answers whatever reaches it.
     for worker in _workers(process):
         os.kill(worker, signal.SIGSTOP)

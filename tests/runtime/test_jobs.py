@@ -335,7 +335,7 @@ def _rows(network: ChainlessNetwork) -> dict[str, list[tuple[object, ...]]]:
 
 
 def _counted(name: str) -> float:
-    labels = {"job": name, "outcome": "done"}
+    labels = {"name": name, "outcome": "done"}
     return REGISTRY.get_sample_value("tongdui_job_seconds_count", labels) or 0.0
 
 

@@ -8,6 +8,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -17,7 +19,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from clearing.chain.nodes import Nodes
 from clearing.kit import metrics
+from clearing.kit.clock import MovableClock
 from clearing.kit.wakeups.channels import Pause
+from clearing.notifications.webhooks.models import EndpointState, WebhookEndpoint
+from clearing.oversight.approvals.models import Approval, ChangeKind
+from clearing.oversight.health.service import HealthService
+from clearing.oversight.reconciliation.models import Reconciliation, Scope
+from clearing.parties.access.models import Role
 from clearing.pipeline.leadership import Leadership
 from clearing.runtime import daemon
 from clearing.runtime.jobs.processes import metrics_directory
@@ -58,6 +66,72 @@ def test_the_metrics_show_the_queue_the_chain_and_the_positions(harness: Harness
     assert after["tongdui_up", (("part", "chain"),)] == after["tongdui_up", (("part", "database"),)] == 1
 
 
+def test_what_waits_for_people_is_shown_with_its_age(harness: Harness, clock: MovableClock) -> None:
+    now = clock.now()
+    asked = {
+        "kind": ChangeKind.DEPOSIT,
+        "change": {},
+        "before": {},
+        "after": {},
+        "reason": "",
+        "maker": "per_1",
+        "maker_role": Role.OPERATOR,
+        "maker_identity": "per_1",
+        "created_at": now,
+    }
+    endpoint = {"merchant_number": 1, "url": "https://till.example", "secret": "", "after_seq": 0}
+    with _scraping(harness) as scrape:
+        before = scrape()
+        assert before["tongdui_approvals_oldest_seconds", ()] == before["tongdui_transactions_oldest_seconds", ()] == 0
+        assert not [name for name, _ in before if name.startswith("tongdui_webhooks")]
+        assert ("tongdui_reconciliation_drifts", ()) not in before
+        with harness.database.session.begin() as session:
+            session.add_all(
+                [
+                    Approval(id="apr_over", claim="over", expires_at=now + timedelta(seconds=100), **asked),
+                    Approval(id="apr_open", claim="open", expires_at=now + timedelta(days=1), **asked),
+                    WebhookEndpoint(id="whe_well", **endpoint),
+                    WebhookEndpoint(id="whe_ill", failing_since=now, **endpoint),
+                    WebhookEndpoint(id="whe_off", state=EndpointState.DISABLED, failing_since=now, **endpoint),
+                    _reconciliation(harness, ended_at=now - timedelta(seconds=60), drifts=0),
+                    _reconciliation(harness, ended_at=now, drifts=7),
+                ]
+            )
+        harness.issue(harness.member(), 1)
+        harness.sequencer.step()
+        clock.move(timedelta(seconds=1_000))
+        after = scrape()
+    assert 1_000 <= after["tongdui_approvals_oldest_seconds", ()] < 1_300
+    assert 1_000 <= after["tongdui_transactions_oldest_seconds", ()] < 1_300
+    assert 1_000 <= after["tongdui_webhooks_failing_seconds", (("merchant", "1"),)] < 1_300
+    assert after["tongdui_reconciliation_drifts", ()] == 7
+
+
+def _reconciliation(harness: Harness, *, ended_at: datetime, drifts: int) -> Reconciliation:
+    return Reconciliation(
+        scope=Scope.NEWS,
+        block=1,
+        block_hash=bytes(32),
+        contract=harness.settings.contract,
+        drifts=drifts,
+        report={},
+        chain_state={},
+        oldest_open_order=0,
+        ended_at=ended_at,
+    )
+
+
+def test_a_gateways_metrics_say_what_readyz_says(harness: Harness) -> None:
+    health = HealthService(harness.database, harness.client, harness.settings)
+    said = health.check()
+    with _scraping(harness, health) as scrape:
+        found = scrape()
+    checks = {dict(labels)["check"]: value for (name, labels), value in found.items() if name == "tongdui_check_ok"}
+    assert checks == {field.name: getattr(said, field.name).ok for field in fields(said)}
+    assert checks["chain"] == 1
+    assert checks["sequencer"] == 0, "nobody leads"
+
+
 def test_an_unreachable_chain_is_shown_and_so_is_the_rest(harness: Harness) -> None:
     with _scraping(harness) as scrape:
         harness.client._nodes = Nodes(["http://127.0.0.1:9"], timeout=30)
@@ -70,7 +144,7 @@ def test_an_unreachable_chain_is_shown_and_so_is_the_rest(harness: Harness) -> N
 
 def test_a_job_counts_with_its_outcome() -> None:
     def count(outcome: str) -> float:
-        found = REGISTRY.get_sample_value("tongdui_job_seconds_count", {"job": "tidy", "outcome": outcome})
+        found = REGISTRY.get_sample_value("tongdui_job_seconds_count", {"name": "tidy", "outcome": outcome})
         return found or 0.0
 
     with metrics.job("tidy"):
@@ -110,9 +184,9 @@ def test_a_daemon_survives_what_nobody_expected(harness: Harness) -> None:
 
 
 @contextmanager
-def _scraping(harness: Harness) -> Iterator[Scrape]:
+def _scraping(harness: Harness, health: HealthService | None = None) -> Iterator[Scrape]:
     harness.settings.metrics_port = free_port()
-    with serving(harness.settings, harness.database, harness.client):
+    with serving(harness.settings, harness.database, harness.client, health):
         yield Scrape(harness.settings.metrics_port)
 
 

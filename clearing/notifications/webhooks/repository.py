@@ -73,6 +73,14 @@ class EndpointRepository:
         """Every endpoint, disabled ones too: their deliveries wait until they are enabled again."""
         return self._session.scalars(select(WebhookEndpoint)).all()
 
+    def failing_since(self) -> Sequence[tuple[int, datetime]]:
+        """The merchants that have an enabled endpoint that fails, each with the moment since when the first of them does."""
+        query = select(WebhookEndpoint.merchant_number, func.min(WebhookEndpoint.failing_since)).where(
+            WebhookEndpoint.state == EndpointState.ENABLED, WebhookEndpoint.failing_since.is_not(None)
+        )
+        rows = self._session.execute(query.group_by(WebhookEndpoint.merchant_number)).all()
+        return [(number, since) for number, since in rows]
+
     def remove(self, endpoint: WebhookEndpoint) -> None:
         """Removes an endpoint with its deliveries."""
         self._session.execute(delete(WebhookDelivery).where(WebhookDelivery.endpoint_id == endpoint.id))

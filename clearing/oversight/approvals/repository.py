@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from clearing.kit.paging import newest_first, where_given
@@ -57,6 +57,11 @@ class ApprovalRepository:
         overdue = and_(Approval.state == ApprovalState.REQUESTED, Approval.expires_at <= at)
         query = select(Approval).where(overdue).order_by(Approval.id).limit(limit)
         return self._session.scalars(query.with_for_update(skip_locked=True)).all()
+
+    def oldest_undecided(self, at: datetime) -> datetime | None:
+        """Since when the one has waited for a decision that has waited longest; None if none does."""
+        query = select(func.min(Approval.created_at)).where(_is(ApprovalState.REQUESTED, at))
+        return self._session.scalar(query)
 
     def any_overdue(self, at: datetime) -> bool:
         """Whether there is one of them."""

@@ -15,6 +15,7 @@ from clearing.ledger.journal.models import Block, QuarantinedEvent
 from clearing.ledger.settlement.models import Position
 from clearing.ordering.orders.models import Order, OrderState
 from clearing.ordering.orders.progress_repository import WAITING
+from clearing.oversight.progress.repository import ProgressRepository
 from clearing.pipeline.models import Transaction, TransactionState
 from clearing.pipeline.switches.repository import SEQUENCING, SwitchRepository
 
@@ -28,6 +29,7 @@ class Queue:
     oldest_at: datetime | None
     oldest_seconds: float
     in_flight: int
+    in_flight_since: datetime | None
     calls: int
     paused: bool
     quarantined: int
@@ -52,6 +54,7 @@ class OverviewRepository:
             oldest_at=oldest,
             oldest_seconds=max(age, 0.0),
             in_flight=self._count(Transaction, Transaction.state == TransactionState.SIGNED),
+            in_flight_since=ProgressRepository(self._session).oldest_in_flight(),
             calls=self._count(Call, Call.state == CallState.PENDING),
             paused=SwitchRepository(self._session).off(SEQUENCING) is not None,
             quarantined=self._count(QuarantinedEvent),
