@@ -1,4 +1,8 @@
-"""Prometheus counters: each process counts what it does itself. The collector (`runtime`) reads the rest from the database."""
+"""Prometheus counters: each process counts what it does itself. The collector (`runtime`) reads the rest from the database.
+
+Whoever counts something that an alert waits for names its labels when it begins: a series that begins with its first event does not
+look like one that grows.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,8 @@ GROUP_ORDERS = Histogram(
     buckets=(1, 2, 5, 10, 20, 50, 100),
 )
 BATCHES = Counter("tongdui_batches_total", "Batches in blocks", ["outcome"])
+for _outcome in ("mined", "reverted"):
+    BATCHES.labels(_outcome)
 SENT = Counter("tongdui_transactions_sent_total", "Transactions sent to the node, repetitions included")
 REFUSED = Counter("tongdui_transactions_refused_total", "Transactions that the node refused", ["kind"])
 BLOCKS_REMOVED = Counter("tongdui_blocks_removed_total", "Blocks that the chain replaced")
@@ -35,6 +41,8 @@ EVENTS_QUARANTINED = Counter("tongdui_events_quarantined_total", "Chain events t
 STEPS_FAILED = Counter(
     "tongdui_daemon_steps_failed_total", "Steps of a daemon that failed and will be tried again", ["daemon"]
 )
+for _daemon in ("sequencer", "signer", "projector"):
+    STEPS_FAILED.labels(_daemon)
 ROLLED_BACK = Counter(
     "tongdui_transactions_rolled_back_total",
     "Database transactions that the database rolled back, because of a deadlock or because others were faster",

@@ -33,6 +33,9 @@ from tongdui.encoding import hex_of
 
 log = structlog.get_logger(__name__)
 
+for _refusal in Refusal:
+    metrics.REFUSED.labels(_refusal.name.lower())
+
 _OTHERS_FIRST = 2.0
 """Seconds for which a transaction waits for an earlier one that another process has not sent."""
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from clearing.kit import metrics
-from clearing.kit.catalogue import page_of, title_of
+from clearing.kit.catalogue import CATALOGUE, page_of, title_of
 from clearing.kit.errors import ClearingError, FieldError, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -91,6 +91,8 @@ def request_id_of(request: Request) -> str:
 
 def install(app: FastAPI) -> None:
     """Makes the application turn every exception into a problem document."""
+    for code in CATALOGUE:
+        metrics.REQUESTS_REFUSED.labels(code)
     app.add_exception_handler(ClearingError, _refusal)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)

@@ -51,6 +51,10 @@ class Kind(StrEnum):
     """Requests whose credential nobody knows; by address."""
 
 
+for _kind in Kind:
+    metrics.REQUESTS_LIMITED.labels(_kind)
+
+
 Headers = tuple[tuple[bytes, bytes], ...]
 
 

@@ -32,6 +32,7 @@ from clearing.runtime.jobs.processes import metrics_directory
 from clearing.runtime.metrics import serving
 from scripts.dev.services import free_port
 from tests.support.harness import Harness
+from tests.support.monitoring import metrics_in, queries
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -93,8 +94,8 @@ def test_what_waits_for_people_is_shown_with_its_age(harness: Harness, clock: Mo
                     WebhookEndpoint(id="whe_well", **endpoint),
                     WebhookEndpoint(id="whe_ill", failing_since=now, **endpoint),
                     WebhookEndpoint(id="whe_off", state=EndpointState.DISABLED, failing_since=now, **endpoint),
-                    _reconciliation(harness, ended_at=now - timedelta(seconds=60), drifts=0),
-                    _reconciliation(harness, ended_at=now, drifts=7),
+                    _reconciliation(harness, Scope.FULL, ended_at=now - timedelta(seconds=60), drifts=0),
+                    _reconciliation(harness, Scope.NEWS, ended_at=now, drifts=7),
                 ]
             )
         harness.issue(harness.member(), 1)
@@ -105,11 +106,21 @@ def test_what_waits_for_people_is_shown_with_its_age(harness: Harness, clock: Mo
     assert 1_000 <= after["tongdui_transactions_oldest_seconds", ()] < 1_300
     assert 1_000 <= after["tongdui_webhooks_failing_seconds", (("merchant", "1"),)] < 1_300
     assert after["tongdui_reconciliation_drifts", ()] == 7
+    asked = {name for query in queries() for name in metrics_in(query)}
+    assert len(asked) > 40
+    exported = {name for name, _ in after} | _counted_here()
+    assert asked - exported - {"tongdui_check_ok"} == set(), "asked for by an alert or the dashboard, and not measured"
 
 
-def _reconciliation(harness: Harness, *, ended_at: datetime, drifts: int) -> Reconciliation:
+def _counted_here() -> set[str]:
+    """The names of all samples that processes count, also of those that have counted nothing yet."""
+    suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"], "gauge": [""]}
+    return {family.name + suffix for family in REGISTRY.collect() for suffix in suffixes.get(family.type, [])}
+
+
+def _reconciliation(harness: Harness, scope: Scope, *, ended_at: datetime, drifts: int) -> Reconciliation:
     return Reconciliation(
-        scope=Scope.NEWS,
+        scope=scope,
         block=1,
         block_hash=bytes(32),
         contract=harness.settings.contract,

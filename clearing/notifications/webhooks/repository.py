@@ -79,7 +79,7 @@ class EndpointRepository:
             WebhookEndpoint.state == EndpointState.ENABLED, WebhookEndpoint.failing_since.is_not(None)
         )
         rows = self._session.execute(query.group_by(WebhookEndpoint.merchant_number)).all()
-        return [(number, since) for number, since in rows]
+        return [(number, since) for number, since in rows if since is not None]
 
     def remove(self, endpoint: WebhookEndpoint) -> None:
         """Removes an endpoint with its deliveries."""
