@@ -348,6 +348,7 @@ _PATTERNS = {
     "rpc_url": "must begin with http:// or https://; several are separated by commas",
     "public_rpc_url": "must begin with http:// or https://, and have no password in it: everybody sees it",
     "contract": "must be an address: 0x and 40 hexadecimal digits",
+    "predecessors": "must be addresses, each with @ and a number of a block: 0x...@123,0x...@456",
     "web3signer_url": "must begin with http:// or https://",
     "aws_kms_endpoint": "must begin with http:// or https://",
     "console_url": "must begin with http:// or https://",
@@ -406,7 +407,8 @@ def _sentence(fault: ErrorDetails) -> str:
     field = str(fault["loc"][0])
     if fault["type"] == "extra_forbidden":  # only from the file: the environment may hold what is not ours
         return _unknown(field.upper())
-    should = _PATTERNS.get(field) or _SHOULD.get(fault["type"], fault["msg"]).format(**fault.get("ctx", {}))
+    known = _SHOULD.get(fault["type"])
+    should = _PATTERNS.get(field) or (known.format(**fault.get("ctx", {})) if known else fault["msg"])
     is_secret = field in _MAY_HOLD_PASSWORDS or Settings.model_fields[field].annotation is SecretStr
     shown = "" if is_secret else f', this is "{fault["input"]}"'
     return f"{variable(field)}: {should}{shown}"
