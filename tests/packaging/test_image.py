@@ -170,10 +170,9 @@ def test_the_whole_of_compose_runs_with_the_secrets_of_each_service(
 
 def _deployed(site: Composed, keys: Path, files: Mapping[str, Path]) -> str:
     """What the operator does once, with the admin's key, which no service has."""
-    environment = {**site.environment("migrate"), "TONGDUI_KEYSTORE_DIR": "/keys"}
+    environment = {**site.environment("projector"), "TONGDUI_KEYSTORE_DIR": "/keys", "TONGDUI_CONTRACT": ""}
     roles = ["admin", "operator", "pauser", "sequencer", "treasury"]
     environment |= {f"TONGDUI_{role.upper()}_PASSWORD_FILE": f"/run/secrets/{role}" for role in roles}
-    del environment["TONGDUI_CONTRACT"]
     command = site.image.command(["clearing", "deploy"], environment, {role: files[role] for role in roles})
     at = command.index("--remount-ro")
     command[at:at] = ["--bind", str(keys), "/keys"]

@@ -92,6 +92,11 @@ def shell(tmp_path: Path, migrated_file: Path) -> Shell:
         ("GATEWAY_PORT", "99999", 'must be at most 65535, this is "99999"'),
         ("WEBHOOK_ALLOW_LOCAL", "maybe", 'must be true or false, this is "maybe"'),
         ("CONTRACT", "0x12", 'must be an address: 0x and 40 hexadecimal digits, this is "0x12"'),
+        (
+            "PREDECESSORS",
+            "0x12",
+            'must be addresses, each with @ and a number of a block: 0x...@123,0x...@456, this is "0x12"',
+        ),
         ("RPC_URL", "node:8545", "must begin with http:// or https://; several are separated by commas"),
         (
             "RPC_URL",
