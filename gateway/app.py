@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import anyio
 from anyio import to_thread
@@ -13,6 +14,7 @@ from fastapi import FastAPI
 
 import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
 from clearing.chain.client import ChainClient
+from clearing.kit import tracing
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
@@ -124,6 +126,8 @@ RESOURCES: tuple[ChainResource[View], ...] = (
 )
 """Every resource that changes until the chain confirms it."""
 
+_UNTRACED = frozenset({"/healthz", "/readyz", "/v1/events/stream"})
+
 THREADS = 27
 """Requests that run at the same time. The pool has a connection for each, and for each thread of groups, waiters, feed, strangers,
 issuers and health, so no thread ever waits for a connection."""
@@ -170,7 +174,14 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # our own are in clearing.kit.metrics
+        telemetry={
+            "tracing": tracing.is_on(),
+            "tracer_provider": tracing.provider(),
+            "operation_spans": False,
+            "exclude": _is_untraced,
+            "metrics": False,  # our own are in clearing.kit.metrics
+            "logs": False,
+        },
         generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
     )
@@ -187,6 +198,11 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.add_middleware(SegmentMiddleware)
     app.add_middleware(RequestMiddleware)
     return app
+
+
+def _is_untraced(scope: MutableMapping[str, Any]) -> bool:
+    """Whether a request is of no order: somebody looks whether the gateway lives, or listens for hours."""
+    return scope["path"] in _UNTRACED
 
 
 def _version() -> str:

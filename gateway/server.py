@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 
 import uvicorn
+from fastapi import FastAPI
 
-from clearing.kit import logs
+from clearing.kit import logs, tracing
 from clearing.kit.config import Settings
 from clearing.kit.garbage import freeze_startup_objects
 from clearing.oversight.health.service import HealthService
@@ -38,7 +39,11 @@ def run(settings: Settings) -> int:
 
 
 def _serve(settings: Settings, listener: socket.socket | None = None) -> int:
-    app = create_app(settings)
+    with tracing.exporting("gateway"):
+        return _serve_app(create_app(settings), settings, listener)
+
+
+def _serve_app(app: FastAPI, settings: Settings, listener: socket.socket | None) -> int:
     server = uvicorn.Server(
         uvicorn.Config(
             app,

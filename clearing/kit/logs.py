@@ -7,12 +7,15 @@ import sys
 
 import structlog
 
+from clearing.kit import tracing
+
 
 def configure(level: int = logging.INFO) -> None:
     """Sets up structlog for this process."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            tracing.add_trace_id,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from clearing.chain.client import ChainClient
 from clearing.chain.errors import ChainError
 from clearing.chain.node_errors import explanation_of, is_batch_too_large
+from clearing.kit import tracing
 from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
@@ -18,6 +19,7 @@ from clearing.kit.wakeups.channels import Channel, Pause
 from clearing.ordering.orders.events import LARGEST_WHOLE_ORDER, OrderEvents
 from clearing.ordering.orders.models import OrderRow, QueuedOrder
 from clearing.ordering.orders.progress_repository import OrderProgressRepository
+from clearing.ordering.orders.traces import traceparents_of_orders
 from clearing.pipeline.capacity import BatchCapacity
 from clearing.pipeline.models import Transaction, TransactionState
 from clearing.pipeline.outbox import NodeAnswers, Outbox
@@ -66,7 +68,8 @@ class BatchSigner:
             return False
         self._gas()  # asks the node, if it must: not in the transaction
         answers = self._outbox.ask_node("sequencer")
-        with self._database.session.begin() as session:
+        attributes: dict[str, str | int] = {}
+        with tracing.joint("batch", attributes) as traced, self._database.session.begin() as session:
             proofs = ReversalProofs(session)
             orders = self._next_orders(session, proofs)
             if orders and self.capacity.careful:
@@ -76,6 +79,8 @@ class BatchSigner:
             if not orders:
                 return False
             transaction = self._sign(session, in_sequence(orders), proofs, answers)
+            attributes |= {"tongdui.transaction": hex_of(transaction.hash), "tongdui.orders": len(orders)}
+            traced.extend(traceparents_of_orders(session, [order.row for order in orders]))
         self._turns.note(order.row for order in orders)
         self._outbox.note_signed(transaction)
         return True

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from clearing.kit import metrics
+from clearing.kit import metrics, tracing
 from clearing.kit.errors import ClearingError
 from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.kit.idempotency.repository import PrincipalKey
@@ -102,7 +102,9 @@ def run_alone(call: Call, submitted: Submitted[Any]) -> Response:
             raise accepted
         return Started(_noted(call, submitted, accepted))
 
-    return run_once(call, effect)
+    with tracing.joint("accept", {"tongdui.orders": 1}) as traced:
+        traced.append(call.traceparent)
+        return run_once(call, effect)
 
 
 # -------------------------------------------------------------------- a group
@@ -153,7 +155,8 @@ def _alone(member: Applicant) -> Outcome:
 def _accept_together(group: Sequence[Applicant]) -> None:
     """One transaction in which every member gets its outcome."""
     gateway = group[0].call.gateway
-    with gateway.writing() as session:
+    with tracing.joint("accept", {"tongdui.orders": len(group)}) as traced, gateway.writing() as session:
+        traced.extend(member.call.traceparent for member in group)
         wait_at_most(session, _LOCK_SECONDS)
         _let_in(session, group)
         keys = IdempotencyService(session)
@@ -249,6 +252,7 @@ def _wanted(call: Call, submitted: Submitted[Any]) -> OrderRequest:
         authorization=submitted.authorization,
         atomic=submitted.atomic,
         places=submitted.places,
+        traceparent=call.traceparent,
     )
 
 

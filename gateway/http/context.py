@@ -14,6 +14,7 @@ from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
 from clearing.chain.client import NewestBlock
+from clearing.kit import tracing
 from clearing.kit.clock import Clock
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
@@ -155,6 +156,8 @@ class Call(Transacted):
     started: str | None = None
     """Id of the resource in the response, if it still changes by itself."""
     replayed: bool = False
+    traceparent: str | None = field(default_factory=tracing.traceparent)
+    """The trace that it belongs to, if that is recorded."""
     notes: dict[str, Any] = field(default_factory=dict)
     """Fields that the access log adds to the request's line."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from clearing.kit import tracing
 from clearing.kit.ids import new_id
-from gateway.http.problems import HttpError, problem_response, unexpected
+from gateway.http.problems import MEDIA_TYPE, HttpError, problem_response, unexpected
 
 log = structlog.get_logger("gateway.access")
 
@@ -54,6 +56,7 @@ class _Request:
         self._began = time.perf_counter()
         self._received = 0
         self.status = 0
+        self._is_problem = False
         self.request_id = _request_id(scope)
         self._state = scope.setdefault("state", {})
         self._state["request_id"] = self.request_id
@@ -77,13 +80,17 @@ class _Request:
         """Sends the response, with the headers that every response has; to a HEAD without its body."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self._is_problem = (b"content-type", MEDIA_TYPE.encode()) in message.get("headers", ())
             own = [(b"request-id", self.request_id.encode())]
             if self._scope["path"].startswith("/v1/"):
                 own.append((b"cache-control", b"no-store"))  # balances, and sometimes secrets
             own.extend(self._state.get("rate_limit", ()))
             message["headers"] = [*message.get("headers", ()), *own]
-        elif self._scope["method"] == "HEAD":
-            message = {**message, "body": b""}
+        else:
+            if self._is_problem and tracing.is_on():
+                tracing.note("tongdui.problem", json.loads(message["body"])["code"])
+            if self._scope["method"] == "HEAD":
+                message = {**message, "body": b""}
         await self._send(message)
 
     def write_log(self) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, cas
 import httpx
 
 from ._pause import pause
+from ._tracing import Carrier, call
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -41,12 +42,12 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 30.0
 
-    def arguments(self) -> dict[str, Any]:
-        """The arguments of `httpx.Client.request`."""
+    def arguments(self, carrier: Carrier) -> dict[str, Any]:
+        """The arguments of `httpx.Client.request`. Only the gateway gets the headers that carry a trace."""
         arguments: dict[str, Any] = {
             "method": self.method,
             "url": self.url,
-            "headers": dict(self.headers),
+            "headers": {**self.headers, **(carrier if self.url.startswith("/") else {})},
             "timeout": self.timeout,
         }
         if self.params:
@@ -73,13 +74,17 @@ class Driver:
     def __init__(self, http: httpx.Client) -> None:
         self.http = http
 
-    def run(self, flow: Flow[T]) -> T:
-        """Perform every effect of the flow and return its result. Raises what the flow raises."""
+    def run(self, flow: Flow[T], resource: object = None) -> T:
+        """Perform every effect of the flow, a method's of the resource, and return its result. Raises what the flow raises."""
+        with call(flow, resource) as carrier:
+            return self._run(flow, carrier)
+
+    def _run(self, flow: Flow[T], carrier: Carrier) -> T:
         try:
             effect = next(flow)
             while True:
                 try:
-                    result = self._perform(effect)
+                    result = self._perform(effect, carrier)
                 except httpx.TransportError as error:
                     effect = flow.throw(error)
                 else:
@@ -87,11 +92,11 @@ class Driver:
         except StopIteration as stop:
             return cast("T", stop.value)
 
-    def _perform(self, effect: Request | Pause) -> httpx.Response | None:
+    def _perform(self, effect: Request | Pause, carrier: Carrier) -> httpx.Response | None:
         if isinstance(effect, Pause):
             time.sleep(effect.seconds)
             return None
-        return self.http.request(**effect.arguments())
+        return self.http.request(**effect.arguments(carrier))
 
 
 class AsyncDriver:
@@ -100,13 +105,17 @@ class AsyncDriver:
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
 
-    async def run(self, flow: Flow[T]) -> T:
-        """Perform every effect of the flow and return its result. Raises what the flow raises."""
+    async def run(self, flow: Flow[T], resource: object = None) -> T:
+        """Perform every effect of the flow, a method's of the resource, and return its result. Raises what the flow raises."""
+        with call(flow, resource) as carrier:
+            return await self._run(flow, carrier)
+
+    async def _run(self, flow: Flow[T], carrier: Carrier) -> T:
         try:
             effect = next(flow)
             while True:
                 try:
-                    result = await self._perform(effect)
+                    result = await self._perform(effect, carrier)
                 except httpx.TransportError as error:
                     effect = flow.throw(error)
                 else:
@@ -114,11 +123,11 @@ class AsyncDriver:
         except StopIteration as stop:
             return cast("T", stop.value)
 
-    async def _perform(self, effect: Request | Pause) -> httpx.Response | None:
+    async def _perform(self, effect: Request | Pause, carrier: Carrier) -> httpx.Response | None:
         if isinstance(effect, Pause):
             await pause(effect.seconds)
             return None
-        return await self.http.request(**effect.arguments())
+        return await self.http.request(**effect.arguments(carrier))
 
 
 class Blocking:
@@ -144,7 +153,7 @@ class operation(Generic[P, T]):  # noqa: N801 - used as a decorator
 
         @wraps(flow)
         def call(instance: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
-            return instance._driver.run(flow(instance, *args, **kwargs))
+            return instance._driver.run(flow(instance, *args, **kwargs), instance)
 
         self._call = call
         self.__doc__ = flow.__doc__

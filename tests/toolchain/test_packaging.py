@@ -208,6 +208,7 @@ def test_the_image_takes_all_that_the_packages_need() -> None:
     sdk = tomllib.loads((ROOT / "sdk" / "pyproject.toml").read_text())["project"]
     asked = [*ours["dependencies"], *ours["optional-dependencies"]["aws"], *sdk["dependencies"]]
     asked += sdk["optional-dependencies"]["audit"] + sdk["optional-dependencies"]["cli"]
+    asked += sdk["optional-dependencies"]["otel"]
     names = {canonicalize_name(Requirement(line).name) for line in asked} - {"tongdui"}
     taken = set(locked(DEPLOY / "docker" / "runtime.lock"))
     assert names <= taken, "scripts/dev/packaging.sh lock"

@@ -161,6 +161,7 @@ def test_the_sdks_wheel_holds_its_types_and_all_that_is_no_code(wheels: dict[str
 GUARDED = {
     **dict.fromkeys(("openpyxl", "rich", "typer", "click"), "cli"),
     **dict.fromkeys(("cbor2", "coincurve", "defusedxml", "jinja2", "markupsafe", "pygal", "rlp"), "audit"),
+    "opentelemetry": "otel",
     "standardwebhooks": "webhooks",
 }
 """Packages that only the parts of the SDK need for which an extra exists."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
+from clearing.kit import tracing
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.events.models import Event
@@ -54,6 +56,8 @@ class _Attempt:
     claimed_until: datetime
     failing: bool
     """Whether the endpoint's last attempt had failed."""
+    traceparent: str | None
+    """The trace that the event belongs to, if there is one."""
 
     @property
     def order(self) -> tuple[str, int]:
@@ -88,11 +92,18 @@ class _Outcome:
         }
 
 
+Traces = Callable[[Session, Collection[str]], Mapping[str, str]]
+"""The traceparents of those subjects of events that have one."""
+
+
 class Deliverer:
     """Delivers webhooks. Several processes may run one each at the same time."""
 
-    def __init__(self, database: Database, settings: Settings, keyring: Keyring) -> None:
+    def __init__(
+        self, database: Database, settings: Settings, keyring: Keyring, traces: Traces = lambda _session, _subjects: {}
+    ) -> None:
         self._database = database
+        self._traces = traces
         self._clock = database.clock
         self._settings = settings
         self._keyring = keyring
@@ -155,24 +166,39 @@ class Deliverer:
             )
             deliveries.claim(claimed, at, at + lease)
             make_data(session, [event for _, _, event in claimed])  # the threads that send them have no session
-            return [self._attempt(*row, at) for row in claimed]
+            traces = self._traces(session, {event.subject for _, _, event in claimed}) if tracing.is_on() else {}
+            return [self._attempt(*row, at, traces.get(row[2].subject)) for row in claimed]
 
-    def _attempt(self, delivery: WebhookDelivery, endpoint: WebhookEndpoint, event: Event, at: datetime) -> _Attempt:
+    def _attempt(
+        self,
+        delivery: WebhookDelivery,
+        endpoint: WebhookEndpoint,
+        event: Event,
+        at: datetime,
+        traceparent: str | None,
+    ) -> _Attempt:
         stored = [endpoint.secret]
         if endpoint.old_secret and endpoint.old_secret_until and endpoint.old_secret_until > at:
             stored.append(endpoint.old_secret)
         secrets = tuple(self._keyring.unseal(seal_purpose(endpoint.id), sealed) for sealed in stored)
         failing = endpoint.failures > 0
-        return _Attempt(delivery.id, endpoint.id, endpoint.url, secrets, event, delivery.next_attempt_at, failing)
+        return _Attempt(
+            delivery.id, endpoint.id, endpoint.url, secrets, event, delivery.next_attempt_at, failing, traceparent
+        )
 
     # ---------------------------------------------------------------- send
 
     def _send(self, attempt: _Attempt) -> _Outcome:
         at, began = self._clock.now(), self._clock.monotonic()
-        try:
-            answer: Answer = self._sender.send(attempt.url, message_of(attempt.event, at), attempt.secrets)
-        except (ForbiddenAddress, Undelivered) as error:
-            return _Outcome(attempt, at, self._milliseconds_since(began), None, str(error))
+        attributes = {"tongdui.event": attempt.event.type, "tongdui.webhook_endpoint": attempt.endpoint_id}
+        with tracing.request("webhook", attempt.traceparent, attributes) as request:
+            message = message_of(attempt.event, at)
+            try:
+                answer: Answer = self._sender.send(attempt.url, message, attempt.secrets, request.headers)
+            except (ForbiddenAddress, Undelivered) as error:
+                request.failed(error)
+                return _Outcome(attempt, at, self._milliseconds_since(began), None, str(error))
+            request.answered(answer.status)
         return _Outcome(attempt, at, self._milliseconds_since(began), answer.status, answer.beginning, answer.headers)
 
     def _milliseconds_since(self, began: float) -> int:

@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
@@ -91,12 +91,14 @@ class Sender:
         self._allow_local = allow_local
         self._ssl = ssl.create_default_context()
 
-    def send(self, url: str, message: Message, secrets: Iterable[bytes]) -> Answer:
+    def send(
+        self, url: str, message: Message, secrets: Iterable[bytes], more_headers: Sequence[tuple[str, str]] = ()
+    ) -> Answer:
         """Sends a message. Raises ForbiddenAddress or Undelivered."""
         deadline = _Deadline(self._seconds)
         backend = _GuardedBackend(deadline, allow_local=self._allow_local)
         timeouts = dict.fromkeys(("connect", "read", "write", "pool"), self._seconds)
-        headers = message.headers(urlsplit(url).netloc, secrets)
+        headers = [*message.headers(urlsplit(url).netloc, secrets), *more_headers]
         try:
             with (
                 httpcore.ConnectionPool(ssl_context=self._ssl, network_backend=backend, http2=False) as pool,

@@ -22,6 +22,7 @@ from clearing.ordering.orders.facts import EntryOfBlock
 from clearing.ordering.orders.models import InstructionRow, Order, OrderKey, OrderRow, OrderState
 from clearing.ordering.orders.progress_repository import OrderProgressRepository
 from clearing.ordering.orders.settled_movements import write_down
+from clearing.ordering.orders.traces import trace_ends
 from clearing.parties.agreements.repository import AgreementUseRepository
 from tongdui.orders import Kind, Reason
 
@@ -129,6 +130,7 @@ class OrderFinalisation:
         self._orders.refuse([(order, _refused(decisions[order.key], order)) for order in told])
         results = {order.seq: results_of(decisions[order.key]) for order in told}
         OrderEvents(self._session).changed(told, [*rows, *self._orders.instructions_of(again)], "projector", results)
+        trace_ends(self._session, told, results)
         return ended
 
     def withdraw(self, orders: Sequence[Order], state: OrderState, reason: str | None, actor: str) -> None:
@@ -144,6 +146,7 @@ class OrderFinalisation:
         self._book_money(Effects(), reserved, day=0)
         self._orders.refuse([(order, range(order.size)) for order in orders])
         OrderEvents(self._session).changed(orders, rows, actor)
+        trace_ends(self._session, orders)
         notify(self._session, Channel.DECIDED)
 
     def reopen(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from clearing.kit import tracing
 from clearing.kit.clock import time_of_insert
 from clearing.kit.database import Base, Big, BigInt, Hash, choice, partial_index
 from clearing.ledger.journal.models import Batch, Entry
@@ -90,6 +91,8 @@ class Order(Base):
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
     submitted_at: Mapped[datetime | None] = mapped_column(default=None)
     settled_at: Mapped[datetime | None] = mapped_column(default=None)
+    traceparent: Mapped[str | None] = mapped_column(String(tracing.LONGEST), default=None, deferred=True)
+    """The trace of the request that brought the order, where that is recorded (docs/decisions/0069-one-trace-an-order.md)."""
 
     instructions: Mapped[list[Instruction]] = relationship(
         primaryjoin="Order.seq == foreign(Instruction.order_seq)", order_by="Instruction.item", back_populates="order"

@@ -204,6 +204,24 @@ class OrderProgressRepository:
         refused = (Instruction.order_seq == seq, Instruction.refused.is_not(None))
         self._session.execute(update(Instruction).where(*refused).values(refused=None), execution_options=_UNLOADED)
 
+    # ---------------------------------------------------------------- traces
+
+    def traceparents(self, seqs: Collection[int]) -> dict[int, str]:
+        """The traceparents of those of these orders (by `seq`) that have one."""
+        query = select(Order.seq, Order.traceparent).where(in_list(self._session, Order.seq, seqs))
+        return {seq: traceparent for seq, traceparent in self._session.execute(query) if traceparent is not None}
+
+    def traceparents_of_subjects(self, subjects: Collection[str]) -> dict[str, str]:
+        """The same by the ids of orders, or of their instructions."""
+        of_orders = select(Order.id, Order.traceparent).where(in_list(self._session, Order.id, subjects))
+        of_movements = (
+            select(Instruction.id, Order.traceparent)
+            .join(Instruction.order)
+            .where(in_list(self._session, Instruction.id, subjects))
+        )
+        rows = [*self._session.execute(of_orders), *self._session.execute(of_movements)]
+        return {subject: traceparent for subject, traceparent in rows if traceparent is not None}
+
     # ---------------------------------------------------------------- instructions
 
     def instructions_of(self, orders: Iterable[Order | OrderRow]) -> list[InstructionRow]:

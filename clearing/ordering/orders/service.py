@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from clearing.kit import tracing
 from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
 from clearing.kit.errors import (
@@ -69,6 +70,8 @@ class OrderRequest:
     """JSON pointers to where the requests stand in the caller's body; by default there is one, and it is the body."""
     held: Held | None = None
     """The hold that the order comes from: the order says on which day it was taken."""
+    traceparent: str | None = field(default_factory=tracing.traceparent)
+    """The trace that it belongs to, if there is one: that of the open span, unless somebody says otherwise."""
 
     @property
     def is_alone(self) -> bool:
@@ -356,7 +359,12 @@ def _order(case: _Case, seq: int, fresh_id: str, at: datetime) -> OrderRow:
 def _stored(case: _Case, order: OrderRow) -> dict[str, Any]:
     assert case.signed is not None, "an accepted order is signed"
     has_metadata = any(request.metadata is not None for request, _ in case.placed)
-    return {**order._asdict(), "packed": case.signed.packed, "has_metadata": has_metadata}
+    return {
+        **order._asdict(),
+        "packed": case.signed.packed,
+        "has_metadata": has_metadata,
+        "traceparent": case.wanted.traceparent,
+    }
 
 
 _INSTRUCTION_COLUMNS = (

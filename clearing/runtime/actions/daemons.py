@@ -7,6 +7,7 @@ from functools import partial
 
 import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
 from clearing.chain.client import ChainClient
+from clearing.kit import tracing
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.wakeups.channels import Channel, Pause
@@ -75,6 +76,10 @@ def _run(
 ) -> int:
     attention = daemon.stop_on_signals()
     checked = _Checked(steps, partial(check_chain, client, settings))
-    with metrics.serving(settings, database, client), listening(database, list(Channel), attention.hear):
+    with (
+        tracing.exporting(name),
+        metrics.serving(settings, database, client),
+        listening(database, list(Channel), attention.hear),
+    ):
         daemon.run(name, checked, leadership, attention)
     return 0

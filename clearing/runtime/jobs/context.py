@@ -8,6 +8,7 @@ from functools import lru_cache
 from sqlalchemy.orm import Session
 
 from clearing.chain.client import ChainClient
+from clearing.kit import tracing
 from clearing.kit.config import Settings, settings
 from clearing.kit.database import Database
 from clearing.kit.identity import NetworkIdentity
@@ -16,6 +17,7 @@ from clearing.kit.signing.keyrings import Keyrings
 from clearing.kit.signing.managed_keys import ManagedKeys
 from clearing.notifications.mail.delivery import MailDeliverer
 from clearing.notifications.webhooks.delivery import Deliverer
+from clearing.ordering.orders.traces import traceparents_of
 from clearing.oversight.approvals.service import ApprovalService
 from clearing.oversight.liquidity.service import Thresholds
 from clearing.oversight.reconciliation.service import ReconciliationService
@@ -45,7 +47,7 @@ class Context:
             managed_keys=keyrings.managed_keys,
             mailed_links=keyrings.mailed_links,
             network=NetworkIdentity.of(configured),
-            deliverer=Deliverer(database, configured, keyrings.webhook_secrets),
+            deliverer=Deliverer(database, configured, keyrings.webhook_secrets, traceparents_of),
             mail_deliverer=MailDeliverer(database, configured, keyrings.mailed_links),
             chain=ChainClient.of(configured),
         )
@@ -69,9 +71,11 @@ class Context:
         self.deliverer.close()
         self.chain.close()
         self.database.close()
+        tracing.end()
 
 
 @lru_cache
 def context() -> Context:
     """This process's context, made when a job first asks for it."""
+    tracing.begin("worker")
     return Context.of(settings())
