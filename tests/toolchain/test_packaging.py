@@ -83,9 +83,8 @@ def test_a_unit_has_the_secrets_of_its_row(name: str) -> None:
     files = {value for key, value in lines if key == "EnvironmentFile"}
     environment |= {"TONGDUI_DATABASE_URL": ""} if "/etc/tongdui/network.env" in files else {}
     environment |= {"TONGDUI_BROKER_URL": ""} if "/etc/tongdui/broker.env" in files else {}
-    assert files - {"/etc/tongdui/network.env", "/etc/tongdui/broker.env"} == (
-        {"/etc/tongdui/console.env"} if name == "console" else set()
-    )
+    own = {"console": {"/etc/tongdui/console.env"}, "worker": {"-/etc/tongdui/mail.env"}}
+    assert files - {"/etc/tongdui/network.env", "/etc/tongdui/broker.env"} == own.get(name, set())
     command = started.removeprefix("/opt/tongdui/bin/").split()
     Given(command, environment, {f"%d/{credential}" for credential in credentials}).check(name)
     roles, passwords = needs_of(name)
