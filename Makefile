@@ -14,6 +14,7 @@ PROFILE_ARGS ?=
 SOAK_ARGS ?=
 FAULTS_ARGS ?=
 PERMISSIONED_ARGS ?=
+OUTAGES_ARGS ?=
 
 .PHONY: help
 help: ## list the targets
@@ -21,12 +22,15 @@ help: ## list the targets
 
 # --- setting up ------------------------------------------------------------------------------------------------
 
-.PHONY: setup services browser geth lock
+.PHONY: setup services proxy browser geth lock
 setup: ## install the Python environment and the toolchains from the lock files, and build the pages' static files
 	@scripts/dev/setup.sh
 
 services: ## install PostgreSQL, Redis and RabbitMQ from the system's packages, if missing
 	@scripts/dev/setup.sh services
+
+proxy: ## install nginx and iproute2, if missing
+	@scripts/dev/setup.sh proxy
 
 browser: ## install Chromium, to look at the console's pages
 	@scripts/dev/setup.sh browser
@@ -104,7 +108,7 @@ slither: setup ## analyse the contracts statically; forge's own build stays unto
 
 # --- testing ---------------------------------------------------------------------------------------------------
 
-.PHONY: test test-contracts test-ape test-python gas gas-update prove coverage mutate mutate-contracts mutate-orders nightly faults simulate soak permissioned
+.PHONY: test test-contracts test-ape test-python gas gas-update prove coverage mutate mutate-contracts mutate-orders nightly faults simulate soak permissioned outages
 test: setup services browser ## run everything, with a summary at the end
 	@scripts/dev/run_targets.sh check+slither+test-contracts+test-ape test-python
 
@@ -167,6 +171,9 @@ soak: setup services ## minutes (SOAK_ARGS="--hours 8": hours) of load with faul
 
 permissioned: setup services geth ## a real chain of five geth nodes, broken in every way that docs/deploy.md names
 	@$(IN) python -m tests.permissioned $(PERMISSIONED_ARGS)
+
+outages: setup services proxy ## a network with two or more of everything, of which each dies in turn (root; docs/deploy.md)
+	@$(IN) python -m tests.outages $(OUTAGES_ARGS)
 
 # --- running ---------------------------------------------------------------------------------------------------
 

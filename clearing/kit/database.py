@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    URL,
     BigInteger,
     DateTime,
     Dialect,
@@ -25,9 +26,10 @@ from sqlalchemy import (
     create_engine,
     event,
     inspect,
+    make_url,
     text,
 )
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from clearing.kit.clock import SYSTEM_CLOCK, Clock, carried
@@ -47,7 +49,14 @@ BigInt = BigInteger().with_variant(Integer, "sqlite")
 Hash = LargeBinary(32)
 
 
+LOCK_NOT_AVAILABLE = "55P03"
+"""PostgreSQL's code for a lock that nobody gave in time."""
+_MIGRATION_PATIENCE_MS = 5_000
 _REVISION = text("SELECT version_num FROM alembic_version").columns(version_num=String)
+_WAITS_FOR_STANDBY = text(
+    "SELECT current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') IN "
+    "('on', 'remote_write', 'remote_apply')"
+)
 _MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
@@ -154,8 +163,13 @@ class Database:
         """Whether this is the embedded database."""
         return self.url.startswith("sqlite")
 
-    def upgrade(self) -> None:
-        """Migrates the schema to the newest revision. Safe to repeat. Raises CannotUpgrade for a schema of another version."""
+    def upgrade(self, revision: str = "head") -> None:
+        """Migrates the schema to the newest revision, or to that one. Safe to repeat, and beside processes that work: it waits for
+        a table for some seconds only, because whatever comes after it would wait, too.
+
+        Raises:
+            CannotUpgrade: The schema is of another version, or a table is in use.
+        """
         from alembic import command  # takes a while to import; only migrations need it
         from alembic.config import Config
         from alembic.util import CommandError
@@ -165,15 +179,28 @@ class Database:
         with self.engine.connect() as connection:
             config.attributes["connection"] = connection
             try:
-                command.upgrade(config, "head")
+                if not self.is_sqlite:
+                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_MIGRATION_PATIENCE_MS}")
+                command.upgrade(config, revision)
             except CommandError as error:
                 raise CannotUpgrade(str(error)) from error
+            except OperationalError as error:
+                if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+                    raise
+                raise CannotUpgrade(
+                    "a table is in use by a long transaction; nothing was changed: run it again"
+                ) from error
             connection.commit()
 
     def probe(self) -> None:
         """Asks for nothing, to see whether the database answers."""
         with self.reading() as session:
             session.execute(text("SELECT 1"))
+
+    def waits_for_standby(self) -> bool:
+        """Whether PostgreSQL says that something is committed only when a standby has got it, too."""
+        with self.reading() as session:
+            return bool(session.scalar(_WAITS_FOR_STANDBY))
 
     def revision(self) -> str | None:
         """The schema's revision; None if there is no schema yet."""
@@ -191,6 +218,11 @@ class Database:
 def newest_revision() -> str:
     """The revision that this version of the program needs: migrations are numbered."""
     return max(path.stem.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*_*.py"))
+
+
+def is_later(revision: str) -> bool:
+    """Whether a schema is of a later version of the program: that leaves this one what it needs, until all are upgraded."""
+    return revision.isdecimal() and int(revision) > int(newest_revision())
 
 
 _SHARED = "shared"
@@ -212,10 +244,26 @@ def database_file_of(session: Session) -> str:
     return session.get_bind().engine.url.database or ""
 
 
+_LIVELINESS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""libpq's parameters: a server whose machine is gone, which closes no connection, is noticed within some ten seconds. Otherwise a
+process would wait for its answer for two hours, whoever has taken the server's place. What the URL says goes first."""
+
+
+def liveliness(url: URL) -> dict[str, int]:
+    """Parameters for connections to PostgreSQL that the URL leaves open."""
+    return {name: value for name, value in _LIVELINESS.items() if name not in url.query}
+
+
 def _engine_options(url: str) -> dict[str, Any]:
     if url.startswith("sqlite"):
         return {"connect_args": {"timeout": 30}}
-    return {"pool_size": 20, "max_overflow": 20, "pool_use_lifo": True, "connect_args": {"connect_timeout": 10}}
+    return {"pool_size": 20, "max_overflow": 20, "pool_use_lifo": True, "connect_args": liveliness(make_url(url))}
 
 
 _IDLE_SECONDS = 1.0

@@ -10,9 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from clearing.kit.database import dialect_of
+from clearing.kit.database import LOCK_NOT_AVAILABLE, dialect_of
 
-_LOCK_NOT_AVAILABLE = "55P03"
 _NAMESPACE = 0x7D01
 """First half of every advisory lock's key, so that ours never collide with another application's."""
 
@@ -55,4 +54,4 @@ def wait_at_most(session: Session, seconds: float | None) -> None:
 
 def is_lock_timeout(error: Exception) -> bool:
     """Whether a statement failed because it waited too long for a lock."""
-    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE
+    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE

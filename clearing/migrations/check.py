@@ -1,4 +1,5 @@
-"""Does the migrated schema equal the models? `python -m clearing.migrations.check` tells, for the pre-commit hook."""
+"""Does the migrated schema equal the models, and serve the previous release? `python -m clearing.migrations.check` tells, for the
+pre-commit hook."""
 
 from __future__ import annotations
 
@@ -12,10 +13,12 @@ from sqlalchemy import Index, MetaData
 
 import clearing.models  # noqa: F401 (every entry point loads every table: foreign keys point at them)
 from clearing.kit.database import Base, Database
+from clearing.migrations.release import Release, hindrances
 
 
 def main() -> int:
-    """Migrates an empty SQLite database and compares. Exit code 1, with the differences, when a migration is missing."""
+    """Migrates an empty SQLite database and compares. Exit code 1, with what is wrong, when a migration is missing, or takes
+    something from the previous release."""
     with tempfile.TemporaryDirectory() as directory:
         database = Database(f"sqlite:///{Path(directory) / 'empty.db'}")
         database.upgrade()
@@ -25,7 +28,15 @@ def main() -> int:
         sys.stderr.write(f"{difference}\n")
     if found:
         sys.stderr.write("The models have changed: add a migration with `alembic revision --autogenerate`.\n")
-    return 1 if found else 0
+    release = Release.read()
+    hindered = hindrances(release, Base.metadata)
+    for hindrance in hindered:
+        sys.stderr.write(f"{hindrance}\n")
+    if hindered:
+        sys.stderr.write(
+            f'Version {release.version} would fail while an upgrade is under way: CONTRIBUTING.md, "A migration".\n'
+        )
+    return 1 if found or hindered else 0
 
 
 def differences(database: Database) -> list[str]:

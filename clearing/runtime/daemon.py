@@ -136,12 +136,15 @@ def run(name: str, worker: Steps, leadership: Leadership, attention: Attention) 
     does: no later one would be better."""
     freeze_startup_objects()
     log.info("started", daemon=name)
-    woken, failed, failures = False, 0.0, Failures(leadership)
+    woken, leads, failed, failures = False, False, 0.0, Failures(leadership)
     while not attention.is_stopped():
         if not leadership.acquire():
-            failures = Failures(leadership)  # whoever leads now may leave some
+            leads, failures = False, Failures(leadership)  # whoever leads now may leave some
             woken = attention.pause(Pause(_STANDBY_PAUSE))
             continue
+        if not leads:
+            leads = True
+            log.info("leads now", daemon=name)
         failure: Exception | None = None
         try:
             pause = worker.pause(worked=worker.step(), woken=woken)

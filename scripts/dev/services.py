@@ -197,6 +197,7 @@ class Postgres(Service):
 
     name = "postgres"
     stop_signal = signal.SIGINT  # "fast": ends sessions instead of waiting for them
+    host = HOST
 
     @property
     def url(self) -> str:
@@ -205,12 +206,12 @@ class Postgres(Service):
 
     def database_url(self, name: str) -> str:
         """The address of one database of this cluster."""
-        return f"postgresql+psycopg://postgres@{HOST}:{self.port}/{name}"
+        return f"postgresql+psycopg://postgres@{self.host}:{self.port}/{name}"
 
     def new_database(self, name: str, template: str = "template1") -> str:
         """Creates a database and returns its address. Copying a migrated template takes about 50 ms."""
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
-        with psycopg.connect(host=HOST, port=self.port, user="postgres", autocommit=True) as connection:
+        with psycopg.connect(host=self.host, port=self.port, user="postgres", autocommit=True) as connection:
             connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
         return self.database_url(name)
 
@@ -228,7 +229,7 @@ class Postgres(Service):
 
     def _command(self) -> Sequence[str]:
         settings = {
-            "listen_addresses": HOST,
+            "listen_addresses": self.host,
             "port": str(self.port),
             "unix_socket_directories": "",
             "fsync": "off",
@@ -242,7 +243,9 @@ class Postgres(Service):
 
     def _ping(self) -> bool:
         try:
-            psycopg.connect(host=HOST, port=self.port, user="postgres", connect_timeout=int(ANSWER_TIMEOUT)).close()
+            psycopg.connect(
+                host=self.host, port=self.port, user="postgres", connect_timeout=int(ANSWER_TIMEOUT)
+            ).close()
         except psycopg.OperationalError:
             return False
         return True

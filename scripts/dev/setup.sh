@@ -4,6 +4,7 @@
 #
 #   scripts/dev/setup.sh            Python environment, Solidity toolchain, static files of the pages
 #   scripts/dev/setup.sh services   PostgreSQL, Redis and RabbitMQ from the system's packages, where missing
+#   scripts/dev/setup.sh proxy      nginx and iproute2, where missing
 #   scripts/dev/setup.sh browser    Chromium, where missing
 #   scripts/dev/setup.sh geth       the last geth that seals Clique blocks, built from source into .build/bin
 #   scripts/dev/setup.sh lock       renews requirements.lock and package-lock.json from their sources
@@ -110,6 +111,13 @@ setup_services() {
   [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
 }
 
+setup_proxy() {
+  local missing=()
+  command -v nginx >/dev/null || missing+=(nginx-light)
+  command -v ip >/dev/null || missing+=(iproute2)
+  [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
+}
+
 setup_browser() {
   command -v chromium >/dev/null || apt_install chromium fonts-noto-cjk
 }
@@ -147,6 +155,7 @@ case "${1:-base}" in
     unless_done pages pages/static/dist/manifest.json package-lock.json "${page_sources[@]}"
     ;;
   services) setup_services ;;
+  proxy) setup_proxy ;;
   browser) setup_browser ;;
   geth) setup_geth ;;
   lock) renew_locks ;;

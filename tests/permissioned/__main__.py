@@ -12,8 +12,6 @@ import logging
 import shutil
 import sys
 import tempfile
-import time
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -21,19 +19,13 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "sdk")]
 
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
-
 from clearing.kit import logs  # noqa: E402
 from scripts.dev.services import Postgres  # noqa: E402
 from tests.permissioned import trials  # noqa: E402
 from tests.permissioned.figures import figures  # noqa: E402
 from tests.permissioned.geth import PROGRAM, Chain  # noqa: E402
 from tests.permissioned.network import Network  # noqa: E402
-from tests.permissioned.trials import Trial  # noqa: E402
-from tests.soak.checks import Findings  # noqa: E402
-
-console = Console() if sys.stdout.isatty() else Console(width=160)
+from tests.support.trials import Outcome, Trial, attempt, console, show  # noqa: E402
 
 
 class Plan(NamedTuple):
@@ -41,7 +33,7 @@ class Plan(NamedTuple):
 
     chain_id: int
     has_fees: bool
-    trials: Sequence[Trial]
+    trials: Sequence[Trial[Network]]
 
 
 PLANS = {
@@ -64,15 +56,6 @@ PLANS = {
 }
 
 
-class Outcome(NamedTuple):
-    """What came of a trial."""
-
-    network: str
-    trial: str
-    seen: str
-    findings: Findings
-
-
 def run(name: str, plan: Plan, server: Postgres, directory: Path) -> list[Outcome]:
     """Runs a plan's trials until one of them does not end."""
     outcomes = []
@@ -81,7 +64,7 @@ def run(name: str, plan: Plan, server: Postgres, directory: Path) -> list[Outcom
         network = Network(chain, server, directory)
         try:
             for trial in plan.trials:
-                outcomes.append(_try(name, trial, network))
+                outcomes.append(attempt(name, trial, network))
                 if not outcomes[-1].findings.good:
                     break
         finally:
@@ -89,32 +72,6 @@ def run(name: str, plan: Plan, server: Postgres, directory: Path) -> list[Outcom
             for node in chain.nodes:
                 shutil.copy(node.log, directory / f"{node.title}.log")
     return outcomes
-
-
-def _try(name: str, trial: Trial, network: Network) -> Outcome:
-    findings, begun, seen = Findings(), time.monotonic(), ""
-    what = trial.__name__.replace("_", " ")
-    try:
-        seen = trial(network, findings)
-        network.check(findings)
-    except Exception:  # noqa: BLE001 (whatever it is, the others' findings are shown)
-        findings.check("comes to its end", traceback.format_exc(), False)
-    mark = "[green]holds[/green]" if findings.good else "[red]DOES NOT HOLD[/red]"
-    console.print(f"  {name}: {what} ({time.monotonic() - begun:.0f} s) {mark} {seen}")
-    for row in findings.rows:
-        if not row[2]:
-            console.print(f"    {row[0]}: {row[1]}", style="red", markup=False)
-    return Outcome(name, what, seen, findings)
-
-
-def _show(outcomes: Sequence[Outcome]) -> None:
-    table = Table(title="A permissioned chain of three signers and two RPC nodes", show_lines=True)
-    for heading in ("network", "trial", "seen", "checks", ""):
-        table.add_column(heading)
-    for outcome in outcomes:
-        mark = "[green]holds[/green]" if outcome.findings.good else "[red]DOES NOT HOLD[/red]"
-        table.add_row(outcome.network, outcome.trial, outcome.seen, str(len(outcome.findings.rows)), mark)
-    console.print(table)
 
 
 def main() -> int:
@@ -132,7 +89,7 @@ def main() -> int:
         for name in chosen:
             (directory / name).mkdir()
             outcomes += run(name, PLANS[name], server, directory / name)
-    _show(outcomes)
+    show("A permissioned chain of three signers and two RPC nodes", outcomes)
     wanted = sum(len(PLANS[name].trials) for name in chosen)
     if len(outcomes) == wanted and all(outcome.findings.good for outcome in outcomes):
         shutil.rmtree(directory)

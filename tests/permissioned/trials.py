@@ -13,9 +13,6 @@ from tests.permissioned.geth import Geth
 from tests.permissioned.network import Network
 from tests.soak.checks import Findings
 
-Trial = Callable[[Network, Findings], str]
-"""Does something to a network, and says what was seen."""
-
 _WITHOUT_FUNDS = re.compile(r"The (\w+) account (0x[0-9a-fA-F]{40}) has nothing to pay for gas with")
 _NEEDS = re.compile(r"the admin account (0x[0-9a-fA-F]{40}) has 0 wei and needs (\d+) wei")
 _SPLITS = 10
@@ -60,7 +57,9 @@ def deploy_with_fees(network: Network, findings: Findings) -> str:
 def story(network: Network, findings: Findings) -> str:
     """Onboards, issues, exchanges, spends, reverses; the receipts are good on the node that the gateway does not use."""
     begun = time.monotonic()
-    network.onboard()
+    network.onboard(
+        f"{network.other.url},{network.preferred.url}"
+    )  # merchants look at another node than the gateway does
     onboarded = time.monotonic() - begun
     movements = [network.settle(kind) for kind in ("issue", "exchange", "spend", "redeem")]
     movements.append(network.give_back(movements[2]))

@@ -9,7 +9,6 @@ course, how processes are scheduled).
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import secrets
 import sys
@@ -17,9 +16,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,53 +30,13 @@ from clearing.runtime.embedded.network import EmbeddedNetwork  # noqa: E402
 from scripts.dev.services import Postgres  # noqa: E402
 from tests.soak.chaos import Chaos, Memory  # noqa: E402
 from tests.soak.checks import Findings, verify  # noqa: E402
+from tests.soak.hooks import IMPATIENT, merchants_server  # noqa: E402
 from tests.soak.load import Trader, chance, onboard  # noqa: E402
 
 console = Console() if sys.stdout.isatty() else Console(width=130)
 
 CALM = 1 / 3
 """The share of the run without faults, at its end and for ten minutes at most, so that memory is measured over long lives."""
-
-_OVERRIDES = {
-    "TONGDUI_WEBHOOK_ALLOW_LOCAL": "true",
-    "TONGDUI_WEBHOOK_TIMEOUT": "1",
-    "TONGDUI_WEBHOOK_FIRST_RETRY": "1",
-    "TONGDUI_WEBHOOK_LONGEST_RETRY": "4",
-    "TONGDUI_WEBHOOK_REST": "4",
-}
-"""Short times, so that webhooks that a killed worker took, or that were refused, come again before the checks."""
-
-
-@contextmanager
-def merchants_server(seed: int) -> Iterator[tuple[str, set[str]]]:
-    """Runs the merchants' webhook server; yields its URL and the ids of the events that it took. It refuses some at first."""
-    rng, taken = chance(seed), set[str]()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            refuse = rng.random() < 0.05
-            if not refuse:
-                taken.add(event["id"])
-            self.send_response(500 if refuse else 204)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Logs nothing."""
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_: object) -> None:
-            """Ignores errors: the soak kills workers while they send."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/hook", taken
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def soak(minutes: float, seed: int, pause: float, threads: int) -> bool:
@@ -92,7 +49,7 @@ def soak(minutes: float, seed: int, pause: float, threads: int) -> bool:
         merchants_server(seed) as (hook, delivered),
     ):
         url = server.new_database("soak")
-        with EmbeddedNetwork(Path(directory), database_url=url, overrides=_OVERRIDES) as network:
+        with EmbeddedNetwork(Path(directory), database_url=url, overrides=IMPATIENT) as network:
             traders = onboard(network, rng, threads, hook)
             chaos, memory = Chaos(network, server, rng, pause), Memory()
             stop, calm, end = threading.Event(), threading.Event(), threading.Event()

@@ -11,12 +11,11 @@ import psycopg
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from clearing.kit.database import Database
+from clearing.kit.database import Database, liveliness
 from clearing.kit.wakeups.channels import Channel
 
 log = structlog.get_logger(__name__)
 
-_CONNECT_TIMEOUT = 10
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 """Seconds before it connects again."""
 _LONGEST_SILENCE = 30.0
@@ -55,7 +54,7 @@ class PostgresListener:
     def _connection(self) -> Connection:
         engine = self._database.engine
         _, options = engine.dialect.create_connect_args(engine.url)
-        options.setdefault("connect_timeout", _CONNECT_TIMEOUT)
+        options.update(liveliness(engine.url))
         return psycopg.connect(**options, autocommit=True)
 
     def _listen(self, connection: Connection) -> None:

@@ -996,7 +996,6 @@ def upgrade() -> None:
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("submitted_at", Instant(), nullable=True),
         sa.Column("settled_at", Instant(), nullable=True),
-        sa.Column("traceparent", sa.String(length=55), nullable=True),
         sa.ForeignKeyConstraint(["merchant_number"], ["merchants.number"], name=op.f("orders_merchant_number_fkey")),
         sa.ForeignKeyConstraint(["transaction_id"], ["transactions.id"], name=op.f("orders_transaction_id_fkey")),
         sa.PrimaryKeyConstraint("seq", name=op.f("orders_pkey")),

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from clearing.chain.client import ChainClient, Standing
 from clearing.chain.errors import ChainError, ChainUnreachable
 from clearing.kit.config import Settings
-from clearing.kit.database import Database, newest_revision
+from clearing.kit.database import Database, is_later, newest_revision
 from clearing.kit.identity import NetworkIdentity
 from clearing.ledger.journal.repository import BlockRepository
 from clearing.oversight.progress.repository import ProgressRepository
@@ -92,10 +92,16 @@ class HealthService:
     def _check_database(self) -> Check:
         began = time.perf_counter()
         self._database.probe()
-        return Check(ok=True, detail=f"answers in {(time.perf_counter() - began) * 1000:.1f} ms")
+        taken = f"answers in {(time.perf_counter() - began) * 1000:.1f} ms"
+        if self._database.is_sqlite:
+            return Check(ok=True, detail=taken)
+        kept = "for a standby" if self._database.waits_for_standby() else "for no standby"
+        return Check(ok=True, detail=f"{taken}; commits wait {kept}")
 
     def _check_migrations(self) -> Check:
         has, needs = self._database.revision(), newest_revision()
+        if has is not None and is_later(has):
+            return Check(ok=True, detail=f"at {has}, of a version later than this one, which needs {needs}")
         if has == needs:
             return Check(ok=True, detail=f"at {has}")
         return Check(ok=False, detail=f"at {has}, but this version needs {needs}: run `clearing migrate`")

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from clearing.kit.config import DATABASE_URL, DATABASE_URL_SHOULD, Settings, variable
-from clearing.kit.database import Database, newest_revision
+from clearing.kit.database import Database, is_later, newest_revision
 from clearing.kit.reference.versions import tables_without_version
 from clearing.runtime.preflight.refusal import CannotRun
+
+log = structlog.get_logger(__name__)
 
 _URL = variable("database_url")
 
@@ -52,7 +55,11 @@ def check_schema(settings: Settings, *, wait_for_server: bool = False) -> None:
         )
     if found is None:
         raise CannotRun(f"{_URL}: the database at {_shown(database.url)} has no tables; run `clearing migrate`")
-    if found != newest_revision():
+    if is_later(found):
+        log.warning(
+            "the schema is of a later version, which leaves this one what it needs until it is upgraded", at=found
+        )
+    elif found != newest_revision():
         raise CannotRun(
             f"{_URL}: the schema of {_shown(database.url)} is at migration {found}, and this version needs "
             f"{newest_revision()}; run `clearing migrate` with the newer version"
