@@ -40,6 +40,7 @@ geth: ## build the last geth that seals Clique blocks, if missing (with Go; some
 
 lock: setup ## renew the lock files from pyproject.toml and package.json
 	@scripts/dev/setup.sh lock
+	@scripts/dev/packaging.sh lock
 
 # --- building and checking -------------------------------------------------------------------------------------
 
@@ -108,7 +109,7 @@ slither: setup ## analyse the contracts statically; forge's own build stays unto
 
 # --- testing ---------------------------------------------------------------------------------------------------
 
-.PHONY: test test-contracts test-ape test-python gas gas-update prove coverage mutate mutate-contracts mutate-orders nightly faults simulate soak permissioned outages
+.PHONY: test test-contracts test-ape test-python gas gas-update prove coverage mutate mutate-contracts mutate-orders nightly faults simulate soak permissioned outages packaging
 test: setup services browser ## run everything, with a summary at the end
 	@scripts/dev/run_targets.sh check+slither+test-contracts+test-ape test-python
 
@@ -174,6 +175,9 @@ permissioned: setup services geth ## a real chain of five geth nodes, broken in 
 
 outages: setup services proxy ## a network with two or more of everything, of which each dies in turn (root; docs/deploy.md)
 	@$(IN) python -m tests.outages $(OUTAGES_ARGS)
+
+packaging: setup services ## try what deploy/ ships: image, compose.yaml, chart, units, alerts (root, Go; docs/packages.md)
+	@scripts/dev/packaging.sh
 
 # --- running ---------------------------------------------------------------------------------------------------
 
