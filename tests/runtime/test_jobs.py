@@ -132,7 +132,7 @@ def test_a_worker_does_what_a_beat_gives_out_over_a_broker(
             workers.start("worker", "--processes", "1")
             until(lambda: _subjects(receiver) == ["first"], workers)
             until(lambda: _state(network, lapsed) is HoldState.EXPIRED, workers)
-            until(lambda: 'job="webhooks.deliver",outcome="done"' in workers.metrics(), workers)
+            until(lambda: 'name="webhooks.deliver",outcome="done"' in workers.metrics(), workers)
         finally:
             workers.close()
 
