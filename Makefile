@@ -149,7 +149,7 @@ mutate-orders: setup ## faults in what is signed and proved
 	@$(IN) PYTHONPATH=. python scripts/dev/order_mutants.py
 
 nightly: setup services browser ## run the long versions: more fuzzing, deeper invariants, mutants, proofs, an hour of load with faults
-	@scripts/dev/run_targets.sh slither prove coverage mutate-contracts mutate-orders simulate nightly-soak nightly-contracts nightly-python
+	@scripts/dev/run_targets.sh slither prove coverage mutate-contracts mutate-orders simulate nightly-soak nightly-contracts faults nightly-python
 
 .PHONY: nightly-contracts nightly-python nightly-soak
 nightly-soak: setup services ## an hour of load with faults
@@ -158,11 +158,11 @@ nightly-soak: setup services ## an hour of load with faults
 nightly-contracts: setup ## forge with more runs and deeper invariants
 	@$(IN) FOUNDRY_PROFILE=nightly forge test --fuzz-seed $$RANDOM
 
-nightly-python: setup services browser ## pytest with more examples
-	@$(IN) HYPOTHESIS_PROFILE=nightly pytest $(PYTEST_ARGS)
+nightly-python: setup services browser ## pytest with more examples; `make faults` has the rest
+	@$(IN) HYPOTHESIS_PROFILE=nightly pytest $(PYTEST_ARGS) --ignore tests/faults
 
 faults: setup services ## break the path of an order at every step, in every way (docs/faults.md)
-	@$(IN) pytest tests/faults -n 0 --every-step $(FAULTS_ARGS)
+	@$(IN) pytest tests/faults -n 3 --dist load --every-step $(FAULTS_ARGS)
 
 simulate: setup ## an hour of simulated schedules (SIMULATE_ARGS="--seed 7": one again, with its trace; docs/assurance.md)
 	@$(IN) python -m tests.simulation $(or $(SIMULATE_ARGS),--minutes 60)

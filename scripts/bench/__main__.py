@@ -8,9 +8,11 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 from clearing.kit import logs
 from scripts.bench.audit import SIZES, audit_figures
@@ -26,6 +28,8 @@ from scripts.bench.till import till_figures
 from scripts.dev.services import Anvil, anvil
 from tongdui.orders import Instruction, Kind, SignedOrder
 
+ROOT = Path(__file__).resolve().parents[2]
+GETH = ROOT / ".build" / "bin" / "geth"
 ENTRIES = 100
 """Instructions in a batch whose gas is measured."""
 
@@ -124,6 +128,17 @@ def bench_network(around: Partners, seconds: float, usual: float, ceilings: Mapp
     bench_projection(around)
 
 
+def bench_permissioned() -> None:
+    """Measures a real chain of five geth nodes, where geth is built: what settles, and how long faults keep it waiting."""
+    if not GETH.exists():
+        print(
+            f"{GETH.relative_to(ROOT)} is missing: `make geth` builds it, for figures of a permissioned chain",
+            file=sys.stderr,
+        )
+        return
+    subprocess.run([sys.executable, "-m", "tests.permissioned", "--figures"], cwd=ROOT, check=True)
+
+
 def main() -> int:
     """Runs the chosen benchmarks."""
     chosen = _arguments()
@@ -140,6 +155,8 @@ def main() -> int:
     if chosen.what in ("till", "all"):
         for figure, value, unit in till_figures():
             report(figure, value, unit)
+    if chosen.what in ("permissioned", "all"):
+        bench_permissioned()
     if chosen.what in ("audit", "all"):
         for figure, value, unit, details in audit_figures(chosen.audited or SIZES):
             report(figure, value, unit, **details)
@@ -166,7 +183,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=["gas", "speed", "singles", "till", "audit", "all"],
+        choices=["gas", "speed", "singles", "till", "audit", "permissioned", "all"],
         default="all",
         help="default: %(default)s",
     )

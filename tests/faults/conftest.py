@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,8 +27,7 @@ def seed(request: pytest.FixtureRequest) -> int:
 @pytest.fixture(scope="session")
 def every_step(request: pytest.FixtureRequest) -> bool:
     """Whether to stop at every step."""
-    nightly = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
-    return bool(request.config.getoption("--every-step", default=False)) or nightly
+    return bool(request.config.getoption("--every-step", default=False))
 
 
 @pytest.fixture(scope="module")

@@ -20,11 +20,12 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "sdk")]
 
 from clearing.kit import logs  # noqa: E402
+from scripts.bench.measuring import report  # noqa: E402
 from scripts.dev.services import Postgres  # noqa: E402
 from tests.permissioned import trials  # noqa: E402
 from tests.permissioned.figures import figures  # noqa: E402
 from tests.permissioned.geth import PROGRAM, Chain  # noqa: E402
-from tests.permissioned.network import Network  # noqa: E402
+from tests.permissioned.network import Figure, Network  # noqa: E402
 from tests.support.trials import Outcome, Trial, attempt, console, show  # noqa: E402
 
 
@@ -52,11 +53,39 @@ PLANS = {
             figures,
         ),
     ),
-    "london": Plan(20_261, True, (trials.deploy_with_fees, trials.story, trials.node_killed, trials.audit)),
+    "london": Plan(
+        20_261,
+        True,
+        (
+            trials.deploy_with_fees,
+            trials.story,
+            trials.signer_killed,
+            trials.node_killed,
+            trials.node_frozen,
+            trials.split_at_once,
+            trials.audit,
+        ),
+    ),
 }
 
 
-def run(name: str, plan: Plan, server: Postgres, directory: Path) -> list[Outcome]:
+FIGURES = Plan(
+    PLANS["free"].chain_id,
+    False,
+    (
+        trials.deploy,
+        trials.story,
+        trials.signer_killed,
+        trials.node_killed,
+        trials.node_frozen,
+        trials.split_at_once,
+        figures,
+    ),
+)
+"""What `make bench` shows of such a chain."""
+
+
+def run(name: str, plan: Plan, server: Postgres, directory: Path, measured: list[Figure]) -> list[Outcome]:
     """Runs a plan's trials until one of them does not end."""
     outcomes = []
     with Chain(plan.chain_id, has_fees=plan.has_fees) as chain:
@@ -68,6 +97,7 @@ def run(name: str, plan: Plan, server: Postgres, directory: Path) -> list[Outcom
                 if not outcomes[-1].findings.good:
                     break
         finally:
+            measured += network.figures
             network.close()
             for node in chain.nodes:
                 shutil.copy(node.log, directory / f"{node.title}.log")
@@ -80,17 +110,26 @@ def main() -> int:
         prog="python -m tests.permissioned", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--network", choices=[*PLANS], action="append", help="one of the two only")
-    chosen = parser.parse_args().network or [*PLANS]
+    parser.add_argument(
+        "--figures", action="store_true", help="print what is measured, one JSON object a line, and nothing else"
+    )
+    arguments = parser.parse_args()
+    plans = {"figures": FIGURES} if arguments.figures else {name: PLANS[name] for name in arguments.network or PLANS}
     if not PROGRAM.exists():
         parser.error(f"{PROGRAM.relative_to(ROOT)} is missing: `make permissioned` builds it")
     logs.configure(logging.WARNING)
+    console.quiet = arguments.figures
     directory, outcomes = Path(tempfile.mkdtemp(prefix="tongdui-permissioned-")), []
+    measured: list[Figure] = []
     with Postgres() as server:
-        for name in chosen:
+        for name, plan in plans.items():
             (directory / name).mkdir()
-            outcomes += run(name, PLANS[name], server, directory / name)
+            outcomes += run(name, plan, server, directory / name, measured)
     show("A permissioned chain of three signers and two RPC nodes", outcomes)
-    wanted = sum(len(PLANS[name].trials) for name in chosen)
+    wanted = sum(len(plan.trials) for plan in plans.values())
+    console.quiet = False
+    for figure in measured:
+        report(figure.name, figure.value, figure.unit)
     if len(outcomes) == wanted and all(outcome.findings.good for outcome in outcomes):
         shutil.rmtree(directory)
         return 0

@@ -14,7 +14,7 @@ from scripts.bench.load import as_fast_as_answered
 from scripts.bench.measuring import percentile
 from scripts.bench.partners import ORDER, Owner, source_of
 from scripts.bench.singles import expect_settled, signed_requests
-from tests.permissioned.network import Network
+from tests.permissioned.network import Figure, Network
 from tests.soak.checks import Findings
 from tongdui import testing
 
@@ -31,17 +31,24 @@ def figures(network: Network, findings: Findings) -> str:
     network.start(confirmations=1)
     source = source_of(_owner(network, "FAST"), _owner(network, "SHOW"))
     port = int(network.url.rpartition(":")[2])
-    seen = []
     for connections in CONNECTIONS:
         requests = iter(signed_requests(source, int(_MOST_A_SECOND * SECONDS)))
         with _times(network) as times:
             load = as_fast_as_answered(port, requests, expect_settled, connections=connections, seconds=SECONDS)
-        seen.append(f"one at a time through {connections}: {load.rate:.1f} a second, {_percentiles(times)}")
+        _note(network, f"singles_{connections}", load.rate, times)
     run_bulk(source, 1.0)  # a client looks each member up once
     with _times(network) as times:
         bulk = run_bulk(source, SECONDS)
-    seen.append(f"in orders of {ORDER}: {bulk.settled_per_second:.0f} exchanges a second, {_percentiles(times)}")
-    return "; ".join(seen)
+    _note(network, f"bulk_{ORDER}", bulk.settled_per_second, times)
+    return "; ".join(f"{figure.name} {figure.value:.1f} {figure.unit}" for figure in network.figures[-9:])
+
+
+def _note(network: Network, name: str, rate: float, times: list[float]) -> None:
+    network.figures += [
+        Figure(f"permissioned_{name}_settled", rate, "exchanges/s"),
+        Figure(f"permissioned_{name}_accepted_to_settled_p50", percentile(times, 50), "s"),
+        Figure(f"permissioned_{name}_accepted_to_settled_p99", percentile(times, 99), "s"),
+    ]
 
 
 def _owner(network: Network, code: str) -> Owner:
@@ -60,7 +67,3 @@ def _times(network: Network) -> Iterator[list[float]]:
         for accepted, settled in session.execute(select(Order.created_at, Order.settled_at).where(Order.seq > last)):
             assert isinstance(settled, datetime), "each of them was waited for"
             found.append((settled - accepted).total_seconds())
-
-
-def _percentiles(times: list[float]) -> str:
-    return f"accepted to settled {percentile(times, 50):.1f} s (p50) and {percentile(times, 99):.1f} s (p99)"

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 
@@ -22,6 +23,14 @@ from tests.support.operated import OperatedNetwork
 PROCESSES = ("gateway", "sequencer", "projector", "signer")
 CEILING_WEI = 100 * 10**9
 _CHANGE = "another chain node is used"
+
+
+class Figure(NamedTuple):
+    """Something that was measured."""
+
+    name: str
+    value: float
+    unit: str
 
 
 class Network(OperatedNetwork):
@@ -51,6 +60,8 @@ class Network(OperatedNetwork):
         }
         super().__init__(directory, f"http://{HOST}:{port}", settings, environment)
         self._starts = 0
+        self.figures: list[Figure] = []
+        """What was measured."""
 
     def begin_to_deploy(self, admin: str) -> None:
         """`clearing deploy`, killed as soon as its first transaction waits for a block."""

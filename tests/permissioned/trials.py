@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.permissioned.geth import Geth
-from tests.permissioned.network import Network
+from tests.permissioned.network import Figure, Network
 from tests.soak.checks import Findings
 
 _WITHOUT_FUNDS = re.compile(r"The (\w+) account (0x[0-9a-fA-F]{40}) has nothing to pay for gas with")
@@ -77,6 +77,7 @@ def signer_killed(network: Network, findings: Findings) -> str:
         seconds = network.seconds_to_settle()
         again = network.seconds_to_settle()
     network.chain.restart(victim)
+    _note(network, "signer_killed", usual, seconds)
     return (
         f"a movement settled in {seconds:.1f} s from its death, the next in {again:.1f} s; before it took {usual:.1f} s"
     )
@@ -84,15 +85,23 @@ def signer_killed(network: Network, findings: Findings) -> str:
 
 def node_killed(network: Network, findings: Findings) -> str:
     """The RPC node in use dies under load."""
-    return _without_node(network, _killed)
+    return _without_node(network, "node_killed", _killed)
 
 
 def node_frozen(network: Network, findings: Findings) -> str:
     """The RPC node in use takes connections, but answers nothing any more."""
-    return _without_node(network, _frozen)
+    return _without_node(network, "node_frozen", _frozen)
 
 
-def _without_node(network: Network, away: Callable[[Network, Geth], Iterator[None]]) -> str:
+def _note(network: Network, fault: str, usual: float, seconds: float) -> None:
+    """Notes how long a movement took that was asked for when something broke, and one before."""
+    network.figures += [
+        Figure(f"permissioned_{fault}_settled_after", seconds, "s"),
+        Figure(f"permissioned_{fault}_settled_before", usual, "s"),
+    ]
+
+
+def _without_node(network: Network, fault: str, away: Callable[[Network, Geth], Iterator[None]]) -> str:
     network.await_in_use(network.preferred)
     with network.trading():
         usual = network.seconds_to_settle()
@@ -100,6 +109,7 @@ def _without_node(network: Network, away: Callable[[Network, Geth], Iterator[Non
             seconds = network.seconds_to_settle()
         network.await_in_use(network.preferred)
         back = network.seconds_to_settle()
+    _note(network, fault, usual, seconds)
     return f"settled in {seconds:.1f} s from then, by the other node; before it took {usual:.1f} s, and back again {back:.1f} s"
 
 
@@ -121,6 +131,7 @@ def _frozen(network: Network, node: Geth) -> Iterator[None]:
 def split_at_once(network: Network, findings: Findings) -> str:
     """The preferred node is cut off with one signer, and each block counts at once: what settled there settles again."""
     seen = _split(network, findings)
+    network.figures.append(Figure("permissioned_split_settled_after", seen.seconds, "s"))
     findings.check("what fell out was reported as open again", seen.reopened, seen.reopened > 0)
     return f"{seen}; {seen.reopened} orders were reopened, and settled again"
 
