@@ -13,6 +13,7 @@ from clearing.chain.client import ChainClient
 from clearing.chain.contract_code import contract_fault
 from clearing.chain.errors import ChainError
 from clearing.chain.fees import Fees
+from clearing.chain.logs import first_block_with_logs
 from clearing.chain.sender import CannotSend, Sender, Sending
 from clearing.chain.state import ContractState
 from clearing.kit.config import variable
@@ -118,7 +119,7 @@ def admin_sender(client: ChainClient, keys: RoleKeys, max_fee_per_gas: int | Non
 
 
 def deployment_block(client: ChainClient, address: str) -> int:
-    """The block that created the contract, found by bisection; 0 if the node keeps no old states.
+    """The block that created the contract, found by bisection; by its first event, if the node keeps no old states.
 
     Raises ChainError if there is no contract yet.
     """
@@ -133,5 +134,5 @@ def deployment_block(client: ChainClient, address: str) -> int:
             else:
                 missing = middle
     except ChainError:
-        return 0
+        return first_block_with_logs(client, address) or 0
     return present

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from clearing.chain import contract
-from clearing.chain.client import ChainClient, Log
+from clearing.chain.client import ChainClient
 from clearing.chain.errors import ChainError
+from clearing.chain.logs import rare_logs
 from clearing.chain.node_errors import revert_data
 from tongdui.encoding import bytes_of, hex_of, keccak256, word_text
 from tongdui.orders import ZERO_ADDRESS
@@ -83,22 +84,10 @@ class ContractState:
     def holders(self, role: str) -> list[str]:
         """The addresses that have the role, in the order in which they first got it: from the contract's events, all of which are
         read."""
-        wanted = {
-            "address": self.address,
-            "fromBlock": "0x0",
-            "toBlock": "latest",
-            "topics": [hex_of(_ROLE_CHANGED), hex_of(contract.ROLES.index(role).to_bytes(32, "big"))],
-        }
         held: dict[str, bool] = {}
-        for found in self._client.call("eth_getLogs", wanted):
-            event = contract.decode_log(
-                Log(
-                    tuple(map(bytes_of, found["topics"])),
-                    bytes_of(found["data"]),
-                    0,
-                    bytes_of(found["transactionHash"]),
-                )
-            )
+        number = hex_of(contract.ROLES.index(role).to_bytes(32, "big"))
+        for found in rare_logs(self._client, self.address, hex_of(_ROLE_CHANGED), number):
+            event = contract.decode_log(found.log)
             assert event is not None, "it was asked for by its topic"
             held[event.arguments["account"]] = event.arguments["held"]
         return [account for account, has_it in held.items() if has_it]

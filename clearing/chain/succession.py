@@ -16,6 +16,7 @@ from clearing.chain import contract
 from clearing.chain.client import ChainClient
 from clearing.chain.contract_code import contract_fault
 from clearing.chain.deployment import DEPLOYMENT_GAS, admin_sender, created_address, grant_roles
+from clearing.chain.logs import rare_logs
 from clearing.chain.sender import CannotSend, Sending
 from clearing.chain.state import ContractState
 from clearing.kit.signing.role_keys import RoleKeys
@@ -211,6 +212,5 @@ class Succession:
 
     def _opened_in(self, address: str) -> int:
         """The block in which it was opened."""
-        wanted = {"address": address, "fromBlock": "0x0", "toBlock": "latest", "topics": [hex_of(_OPENED)]}
-        (log,) = self._client.call("eth_getLogs", wanted)
-        return int(log["blockNumber"], 16)
+        (opened,) = rare_logs(self._client, address, hex_of(_OPENED))
+        return opened.block

@@ -10,7 +10,9 @@ import pytest
 
 from clearing.chain import client as client_module
 from clearing.chain.client import ChainClient
+from clearing.chain.deployment import deployment_block
 from clearing.chain.errors import ChainError, ChainUnreachable
+from clearing.chain.state import ContractState
 from clearing.ordering.orders.models import OrderState
 from clearing.oversight.reconciliation.service import ReconciliationService
 from scripts.dev.services import Anvil
@@ -37,6 +39,37 @@ def test_receipts_are_read_one_by_one_where_a_node_has_no_others(
     with LimitedNode(own_chain.url, largest=largest, refusal=refusal, without=(RECEIPTS,)) as node:
         _settles(node, migrated("sqlite", tmp_path), tmp_path)
         assert node.asked.count(RECEIPTS) < 10, "it is asked no more"
+
+
+@pytest.mark.parametrize("searches", [1, 7, 100_000])
+def test_the_contracts_first_block_is_found_on_a_node_without_history(harness: Harness, searches: int) -> None:
+    contract = harness.settings.contract
+    first = deployment_block(harness.client, contract)
+    assert first > 0
+    with LimitedNode(harness.settings.rpc_url, searches=searches, remembers=1) as node:
+        client = ChainClient(node.url)
+        assert deployment_block(client, contract) == first
+        with pytest.raises(ChainError):
+            client.has_code(contract, first)
+        client.close()
+
+
+def test_a_node_that_searches_few_blocks_is_asked_for_few(harness: Harness) -> None:
+    state = ContractState(harness.client, harness.settings.contract)
+    with LimitedNode(harness.settings.rpc_url, searches=5) as node:
+        client = ChainClient(node.url)
+        limited = ContractState(client, harness.settings.contract)
+        assert limited.holders("sequencer") == state.holders("sequencer") != []
+        assert ReconciliationService(harness.database, client, harness.settings).run().drifts == []
+        client.close()
+
+
+def test_a_node_that_finds_no_logs_at_all_says_so(harness: Harness) -> None:
+    with LimitedNode(harness.settings.rpc_url, without=("eth_getLogs",)) as node:
+        client = ChainClient(node.url)
+        with pytest.raises(ChainError, match="eth_getLogs"):
+            ContractState(client, harness.settings.contract).holders("sequencer")
+        client.close()
 
 
 def _settles(node: LimitedNode, database_url: str, directory: Path) -> None:

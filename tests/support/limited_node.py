@@ -23,10 +23,21 @@ class Refusal(StrEnum):
 
 
 class LimitedNode:
-    """Stands before the node at `url`. `largest`: the most requests that it takes in one batch; `without`: methods it lacks."""
+    """Stands before the node at `url`. `largest`: the most requests that it takes in one batch; `without`: methods it lacks;
+    `searches`: in how many blocks it looks for logs; `remembers`: the states of how many blocks it has, the newest ones."""
 
-    def __init__(self, url: str, *, largest: int, refusal: Refusal, without: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        largest: int = 1_000,
+        refusal: Refusal = Refusal.STATUS,
+        without: tuple[str, ...] = (),
+        searches: int | None = None,
+        remembers: int | None = None,
+    ) -> None:
         self.largest, self._refusal, self._without = largest, refusal, without
+        self._searches, self._remembers = searches, remembers
         self._node = httpx.Client(base_url=url, timeout=60)
         self._lock = threading.Lock()
         self.refused = 0
@@ -95,7 +106,26 @@ class LimitedNode:
     def _one(self, request: dict[str, Any]) -> Any:
         with self._lock:
             self.asked.append(request["method"])
-        if request["method"] in self._without:
-            error = {"code": -32601, "message": f"the method {request['method']} does not exist/is not available"}
+        error = self._error(request["method"], request["params"])
+        if error is not None:
             return {"jsonrpc": "2.0", "id": request["id"], "error": error}
         return self._node.post("/", json=request).json()
+
+    def _error(self, method: str, parameters: list[Any]) -> dict[str, Any] | None:
+        if method in self._without:
+            return {"code": -32601, "message": f"the method {method} does not exist/is not available"}
+        if method == "eth_getLogs" and self._searches is not None:
+            first, last = (self._number(parameters[0][end]) for end in ("fromBlock", "toBlock"))
+            if last - first >= self._searches:
+                return {"code": -32005, "message": f"query exceeds max block range {self._searches}"}
+        if method == "eth_getCode" and self._remembers is not None:
+            head = self._number("latest")
+            if head - (head if parameters[1] == "latest" else int(parameters[1], 16)) >= self._remembers:
+                return {"code": -32000, "message": "missing trie node 1b2f (path ) state 0x1b2f is not available"}
+        return None
+
+    def _number(self, block: str) -> int:
+        if block.startswith("0x"):
+            return int(block, 16)
+        asked = {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []}
+        return int(self._node.post("/", json=asked).json()["result"], 16)

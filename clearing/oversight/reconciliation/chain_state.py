@@ -13,8 +13,7 @@ from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from clearing.chain import contract
-from clearing.chain.client import ChainClient, Log
-from clearing.chain.errors import ChainError
+from clearing.chain.client import Log
 from clearing.ledger.accounts.repository import AccountKey
 from tongdui.encoding import ZERO_WORD, bytes_of, hex_of
 from tongdui.orders import NO_NONCE, Kind, Reason
@@ -26,8 +25,6 @@ TOTALS = ("issued", "exchanged_in", "restored", "redeemed", "spent", "exchanged_
 _MINTING = 3
 """The first three mint points; the others burn them."""
 
-_FIRST_STEP, _BLOCKS_A_PAGE = 32, 2_000
-_LOGS_A_PAGE = 5_000
 _OPERATOR = 0
 
 OriginalOf = Callable[[Collection[bytes]], dict[bytes, tuple[int, bytes]]]
@@ -268,31 +265,3 @@ def entry_of(log: Log) -> Entry:
 
 def _entries(logs: Iterable[Log], topic: bytes) -> Iterator[Entry]:
     return (entry_of(log) for log in logs if log.topics[0] == topic)
-
-
-def log_pages(client: ChainClient, address: str, first: int, last: int) -> Iterator[tuple[int, list[Log]]]:
-    """The contract's logs in order: some blocks at a time, up to which block, and their logs. It asks for so many blocks that
-    their logs fit well into memory, and for fewer where the node finds the answer too large."""
-    step = _FIRST_STEP
-    while first <= last:
-        until = min(first + step - 1, last)
-        try:
-            wanted = {"address": address, "fromBlock": hex(first), "toBlock": hex(until)}
-            found = client.call("eth_getLogs", wanted)
-        except ChainError:
-            if step == 1:
-                raise
-            step = max(1, step // 4)
-            continue
-        yield until, [_log(raw) for raw in found]
-        first = until + 1
-        step = max(1, min(step * 2, step * _LOGS_A_PAGE // max(len(found), 1), _BLOCKS_A_PAGE))
-
-
-def _log(raw: dict[str, Any]) -> Log:
-    return Log(
-        topics=tuple(bytes_of(topic) for topic in raw["topics"]),
-        data=bytes_of(raw["data"]),
-        index=int(raw["logIndex"], 16),
-        tx_hash=bytes_of(raw["transactionHash"]),
-    )

@@ -24,12 +24,13 @@ from sqlalchemy.orm import Session
 from clearing.chain.client import ChainClient, Log
 from clearing.chain.errors import ChainError
 from clearing.chain.lineage import Lineage
+from clearing.chain.logs import log_pages
 from clearing.kit.clock import clock_of
 from clearing.kit.config import Settings
 from clearing.kit.database import Database
 from clearing.kit.events.recorder import EventRecorder
 from clearing.ledger.accounts.repository import AccountKey
-from clearing.oversight.reconciliation.chain_state import ChainState, Page, log_pages
+from clearing.oversight.reconciliation.chain_state import ChainState, Page
 from clearing.oversight.reconciliation.comparison import Comparison, Drift, Findings
 from clearing.oversight.reconciliation.contract_views import ContractViews
 from clearing.oversight.reconciliation.models import Reconciliation, Scope
