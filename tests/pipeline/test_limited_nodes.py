@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from clearing.chain import client as client_module
@@ -20,6 +22,8 @@ from tests.support.harness import Harness
 from tests.support.limited_node import LimitedNode, Refusal
 
 RECEIPTS = "eth_getBlockReceipts"
+_BLOCK = "eth_getBlockByNumber"
+LAST = 60
 
 
 @pytest.mark.parametrize(("refusal", "largest"), zip(Refusal, (0, 3, 3, 3, 5), strict=True))
@@ -69,6 +73,35 @@ def test_a_node_that_finds_no_logs_at_all_says_so(harness: Harness) -> None:
         client = ChainClient(node.url)
         with pytest.raises(ChainError, match="eth_getLogs"):
             ContractState(client, harness.settings.contract).holders("sequencer")
+        client.close()
+
+
+class TwoHeaded(LimitedNode):
+    """Answers for receipts from another node than for blocks, as a fail-over between two questions could."""
+
+    other = ""
+
+    def _one(self, request: dict[str, Any]) -> Any:
+        if request["method"] == RECEIPTS:
+            return httpx.post(self.other, json=request, timeout=60).json()
+        return super()._one(request)
+
+
+def test_a_block_and_the_receipts_of_another_one_are_never_put_together(chain: Anvil, own_chain: Anvil) -> None:
+    for value, node in enumerate((chain, own_chain), 1):
+        account, _, other = node.rpc("eth_accounts")[:3]
+        sending = {"from": account, "to": other, "value": hex(value), "gasPrice": "0x0"}
+        while int(node.rpc("eth_blockNumber"), 16) < LAST:
+            node.rpc("eth_sendTransaction", sending)
+            node.rpc("evm_mine")  # so that it is in a block now
+    both = (all(node.rpc(_BLOCK, hex(n), False)["transactions"] for node in (chain, own_chain)) for n in range(LAST))
+    sent = next(number for number, has_some in enumerate(both) if has_some)
+    with TwoHeaded(chain.url) as node:
+        client = ChainClient(node.url)
+        node.other = chain.url
+        assert [block.number for block in client.blocks(sent, sent, "0x" + "00" * 20)] == [sent]
+        node.other = own_chain.url
+        assert client.blocks(sent, sent, "0x" + "00" * 20) == []
         client.close()
 
 
