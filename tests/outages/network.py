@@ -29,6 +29,8 @@ WORKERS = ("worker-1", "worker-2", "worker-3")
 ROUNDS = ("rounds-1", "rounds-2")
 _LEADS = "leads now"
 _PLENTY = "1000000"
+_START_SECONDS = 1_200
+"""So long fourteen processes may take to start, on a machine that does other work, too."""
 
 
 class Network(OperatedNetwork):
@@ -89,7 +91,7 @@ class Network(OperatedNetwork):
     def await_gateway(self, name: str) -> None:
         """Waits until this one of the gateways says that all is well."""
         url = f"http://{HOST}:{self.ports[self.gateways.index(name)]}"
-        eventually(lambda: is_healthy(url), f"{name} is not healthy")
+        eventually(lambda: is_healthy(url), f"{name} is not healthy", _START_SECONDS)
 
     def kill(self, name: str) -> None:
         """Kills a process, and what it has begun."""
