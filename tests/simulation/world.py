@@ -272,7 +272,7 @@ class World:
                 self.scheduler.say(f"failed: {error}")
             self.scheduler.sleep(template.settings.webhook_interval)
 
-    def send(self, url: str, message: Any, _secrets: Any) -> Answer:
+    def send(self, url: str, message: Any, _secrets: Any, _headers: Any = None) -> Answer:
         """The merchants' servers, in place of the product's sender."""
         self.scheduler.point("before a webhook")
         self.attempts.setdefault((url, message.id), self.scheduler.now)
