@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
+from structlog.testing import CapturingLogger
 
 from clearing.kit import tracing
 from tests.support.trace_collector import CollectedSpan, TraceCollector, deaf_collector
@@ -155,14 +156,15 @@ def test_joint_work_for_one_trace_needs_no_other(collector: TraceCollector) -> N
     assert spans(collector, 1)[f"batch of {PARENT}"].links == ()
 
 
-def test_a_wrong_variable_is_no_reason_to_stop(
-    collector: TraceCollector, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wrong_variable_is_no_reason_to_stop(collector: TraceCollector, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = CapturingLogger()  # the module's own may have been used by another test, and writes to that one's output
+    monkeypatch.setattr(tracing, "log", said)
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "0")
     tracing.begin("gateway")
     tracing.record("settle", CALLER, 1.0, {})
     assert not tracing.is_on()
-    assert "max_queue_size must be a positive integer" in capsys.readouterr().out
+    (line,) = said.calls
+    assert "max_queue_size must be a positive integer" in line.kwargs["error"]
 
 
 def test_a_process_that_ends_waits_for_no_collector(
