@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select
 
+from clearing.chain import logs
 from clearing.chain.calls.service import request_call
 from clearing.chain.client import ChainClient
 from clearing.kit.clock import MovableClock
@@ -22,7 +23,7 @@ from clearing.ledger.lots.models import LotCheckpoint
 from clearing.ledger.settlement.models import Position
 from clearing.ordering.orders.kinds.issue import IssueRequest
 from clearing.ordering.orders.models import Order, OrderState
-from clearing.oversight.reconciliation import chain_state, repository
+from clearing.oversight.reconciliation import repository
 from clearing.oversight.reconciliation import service as reconciliation
 from clearing.oversight.reconciliation.comparison import Drift
 from clearing.oversight.reconciliation.scratch_repository import ScratchInUse, ScratchRepository
@@ -348,8 +349,8 @@ def test_a_full_one_that_is_stopped_anywhere_goes_on_and_finds_the_same(
     member = _trade(harness)
     monkeypatch.setattr(reconciliation, "_ROWS", 1)
     monkeypatch.setattr(reconciliation, "_PAGES", 0)
-    monkeypatch.setattr(chain_state, "_FIRST_STEP", 1)
-    monkeypatch.setattr(chain_state, "_BLOCKS_A_PAGE", 1)
+    monkeypatch.setattr(logs, "_FIRST_STEP", 1)
+    monkeypatch.setattr(logs, "_BLOCKS_A_PAGE", 1)
     with harness.database.session.begin() as session:
         session.scalars(select(Account).where(Account.program == 2)).one().posted += 1
     undisturbed = _reconcile(harness)

@@ -10,13 +10,14 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from clearing.chain.contract import ENTRY_POSTED, LINKED_ENTRY_POSTED
+from clearing.chain.logs import log_pages
 from clearing.kit.clock import MovableClock
 from clearing.kit.identity import SECONDS_A_DAY
 from clearing.kit.ids import new_id
 from clearing.ledger.journal.models import Entry
 from clearing.ledger.settlement.models import Position
 from clearing.ordering.orders.models import Order
-from clearing.oversight.reconciliation.chain_state import ChainState, entry_of, log_pages
+from clearing.oversight.reconciliation.chain_state import ChainState, entry_of
 from clearing.parties.agreements.repository import AgreementUseRepository
 from scripts.dev.services import Anvil
 from tests.support.harness import Harness
