@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +30,9 @@ hypothesis.settings.register_profile(
     "mutation", deadline=None, phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate)
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""A run in the background ignores it, and so would every process that a test starts and interrupts."""
 
 keyring._SCRYPT_N = 2**4
 """A keystore protects a key that somebody has stolen. Nobody steals those of tests, and each network makes seven."""
