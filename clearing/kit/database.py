@@ -49,7 +49,7 @@ BigInt = BigInteger().with_variant(Integer, "sqlite")
 Hash = LargeBinary(32)
 
 
-LOCK_NOT_AVAILABLE = "55P03"
+_LOCK_NOT_AVAILABLE = "55P03"
 """PostgreSQL's code for a lock that nobody gave in time."""
 _MIGRATION_PATIENCE_MS = 5_000
 _REVISION = text("SELECT version_num FROM alembic_version").columns(version_num=String)
@@ -185,7 +185,7 @@ class Database:
             except CommandError as error:
                 raise CannotUpgrade(str(error)) from error
             except OperationalError as error:
-                if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+                if not is_lock_timeout(error):
                     raise
                 raise CannotUpgrade(
                     "a table is in use by a long transaction; nothing was changed: run it again"
@@ -212,6 +212,11 @@ class Database:
     def close(self) -> None:
         """Closes all connections."""
         self.engine.dispose()
+
+
+def is_lock_timeout(error: Exception) -> bool:
+    """Whether a statement failed because it waited too long for a lock."""
+    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE
 
 
 @cache

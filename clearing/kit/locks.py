@@ -7,10 +7,9 @@ from hashlib import sha256
 from zlib import crc32
 
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from clearing.kit.database import LOCK_NOT_AVAILABLE, dialect_of
+from clearing.kit.database import dialect_of
 
 _NAMESPACE = 0x7D01
 """First half of every advisory lock's key, so that ours never collide with another application's."""
@@ -50,8 +49,3 @@ def wait_at_most(session: Session, seconds: float | None) -> None:
     if dialect_of(session) == "postgresql":
         timeout = "DEFAULT" if seconds is None else str(int(seconds * 1_000))
         session.connection().exec_driver_sql(f"SET LOCAL lock_timeout = {timeout}")
-
-
-def is_lock_timeout(error: Exception) -> bool:
-    """Whether a statement failed because it waited too long for a lock."""
-    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE

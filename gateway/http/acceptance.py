@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from clearing.kit import metrics, tracing
+from clearing.kit.database import is_lock_timeout
 from clearing.kit.errors import ClearingError
 from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.kit.idempotency.repository import PrincipalKey
@@ -29,7 +30,7 @@ from clearing.kit.idempotency.service import (
     fingerprint,
     is_final,
 )
-from clearing.kit.locks import is_lock_timeout, wait_at_most
+from clearing.kit.locks import wait_at_most
 from clearing.kit.rollbacks import repeated
 from clearing.ordering.orders.events import Accepted
 from clearing.ordering.orders.service import OrderRequest, OrderService

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from clearing.kit.locks import is_lock_timeout, wait_at_most
+from clearing.kit.database import is_lock_timeout
+from clearing.kit.locks import wait_at_most
 from clearing.ordering.erasure.repository import ErasureRepository
 from clearing.parties.members.repository import MemberRepository
 from tests.support.harness import Harness

@@ -12,10 +12,10 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from clearing.kit.clock import clock_of
+from clearing.kit.database import is_lock_timeout
 from clearing.kit.errors import ClearingError, Conflict, InvalidRequest, Unavailable
 from clearing.kit.idempotency.models import IdempotencyRecord
 from clearing.kit.idempotency.repository import IdempotencyRepository, PrincipalKey
-from clearing.kit.locks import is_lock_timeout
 
 PATIENCE_SECONDS = 2.0
 """How long a request waits for an earlier one with the same key, in seconds."""
