@@ -1,4 +1,4 @@
-"""`make profile`: flame graphs of gateway, sequencer and projector under a load of single exchanges, and their hottest functions.
+"""`make profile`: flame graphs of gateway, sequencer and projector under a load of exchanges, and their hottest functions.
 
 The graphs go to .build/profile; open them in a browser. They show the code that holds Python's lock, and so no thread that waits.
 py-spy needs the right to look into other processes: be root, or see `man ptrace`. The load is slower than without it.
@@ -13,14 +13,15 @@ import subprocess
 import sys
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
 from clearing.kit import logs
+from scripts.bench.bulk import run_bulk
 from scripts.bench.load import as_fast_as_answered
-from scripts.bench.partners import partners
+from scripts.bench.partners import Partners, partners
 from scripts.bench.singles import expect_settled, managed_requests
 
 PROCESSES = ("gateway", "sequencer", "projector")
@@ -124,6 +125,19 @@ def print_hottest(name: str, svg: Path, count: int) -> None:
             print(f"    {100 * number / every:5.1f} %  {function}")
 
 
+def _singles(around: Partners, connections: int) -> Callable[[float], float]:
+    """Single exchanges for so many seconds; how many a second were settled."""
+    requests = managed_requests(around.managed)
+    return lambda seconds: (
+        as_fast_as_answered(around.port, requests, expect_settled, connections=connections, seconds=seconds).rate
+    )
+
+
+def _bulk(around: Partners) -> Callable[[float], float]:
+    """The same in orders of hundreds."""
+    return lambda seconds: run_bulk(around.own, seconds).settled_per_second
+
+
 def main() -> int:
     """Runs the load and watches."""
     parser = argparse.ArgumentParser(
@@ -134,24 +148,19 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=20.0, help="default: %(default)s")
     parser.add_argument("--connections", type=int, default=64, help="default: %(default)s")
     parser.add_argument("--workers", type=int, default=1, help="processes of the gateway (default: %(default)s)")
+    parser.add_argument("--bulk", action="store_true", help="orders of hundreds instead of single exchanges")
     parser.add_argument("--functions", type=int, default=15, help="in each list (default: %(default)s)")
     chosen = parser.parse_args()
     logs.configure(logging.WARNING)
     DIRECTORY.mkdir(parents=True, exist_ok=True)
     with partners(chosen.workers) as around:
-        requests = managed_requests(around.managed)
-
-        def run(seconds: float) -> float:
-            return as_fast_as_answered(
-                around.port, requests, expect_settled, connections=chosen.connections, seconds=seconds
-            ).rate
-
+        run = _bulk(around) if chosen.bulk else _singles(around, chosen.connections)
         run(2)  # warms up
         recorders = [Recorder(around.pid(name), DIRECTORY / f"{name}.svg", chosen.seconds) for name in PROCESSES]
         rate = run(chosen.seconds)
         for recorder in recorders:
             recorder.finish()
-    print(f"{rate:.0f} exchanges a second through {chosen.connections} connections, watched")
+    print(f"{rate:.0f} exchanges a second, watched")
     for name in PROCESSES:
         print_hottest(name, DIRECTORY / f"{name}.svg", chosen.functions)
     return 0
