@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.sync_api import Browser, BrowserContext, Page, Request, Response
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Request, Response
 
 from clearing.kit.database import Database
 from clearing.parties.access.service import Scope
@@ -282,33 +282,52 @@ def person(
     `token` is another session's than the seat's, `at` the address of another console than the site's.
     """
     wide, high = WIDTHS[width]
-    context = browser.new_context(
+    address = at or site.url
+    with separate(
+        browser,
         viewport={"width": wide, "height": high},
         locale=LANGUAGES[language],
         color_scheme="dark" if scheme == "dark" else "light",
         reduced_motion="reduce",
         timezone_id="Asia/Shanghai",
-    )
-    address = at or site.url
-    context.add_cookies([{"name": LANGUAGE_COOKIE, "value": language, "url": address}])
-    own = token or (site.seats[seat] if seat else None)
-    if own:
-        context.add_cookies(
-            [
-                {"name": site.cookie, "value": own, "url": address, "httpOnly": True, "sameSite": "Strict"},
-                {"name": LANGUAGE_COOKIE, "value": language, "url": address},  # the staff of these tests read Chinese
-            ]
-        )
-    if language != "zh":  # which is what the people of these tests prefer
-        context.add_cookies([{"name": LANGUAGE_COOKIE, "value": language, "url": site.url}])
-    context.set_default_timeout(120_000)  # a machine may be busy
-    page = context.new_page()
-    found = Person(site, address, context, page, seat or "nobody", language, width)
-    _listen(page, found.complaints)
-    try:
+    ) as context:
+        context.add_cookies([{"name": LANGUAGE_COOKIE, "value": language, "url": address}])
+        own = token or (site.seats[seat] if seat else None)
+        if own:
+            context.add_cookies(
+                [
+                    {"name": site.cookie, "value": own, "url": address, "httpOnly": True, "sameSite": "Strict"},
+                    {
+                        "name": LANGUAGE_COOKIE,
+                        "value": language,
+                        "url": address,
+                    },  # the staff of these tests read Chinese
+                ]
+            )
+        if language != "zh":  # which is what the people of these tests prefer
+            context.add_cookies([{"name": LANGUAGE_COOKIE, "value": language, "url": site.url}])
+        page = context.new_page()
+        found = Person(site, address, context, page, seat or "nobody", language, width)
+        _listen(page, found.complaints)
         yield found
         found.finish()
+
+
+@contextmanager
+def separate(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
+    """A context of the browser, with cookies of its own.
+
+    Its pages come to rest before it ends: Chromium may forget to close a page that is just going elsewhere by itself, and then
+    the close waits for ever.
+    """
+    context = browser.new_context(**options)
+    context.set_default_timeout(120_000)  # a machine may be busy
+    try:
+        yield context
     finally:
+        for page in context.pages:
+            with suppress(Error):  # it has crashed, or is closed
+                page.goto("about:blank")
         context.close()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 
 import httpx
 import pytest
@@ -14,7 +13,7 @@ from console.pages import PAGES
 from tests.console.lossy import way_to
 from tests.console.sending import opened
 from tests.console.served import GALLERY, served
-from tests.console.site import Person, Site
+from tests.console.site import Person, Site, separate
 from tests.gateway.staff import PASSWORD
 from tongdui import Client
 
@@ -210,8 +209,7 @@ def test_a_page_comes_back_by_itself_when_the_gateway_does(site: Site, someone: 
 
 
 def test_without_scripts_a_phone_still_reaches_every_page(site: Site, browser: Browser) -> None:
-    context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 844})
-    with closing(context):
+    with separate(browser, java_script_enabled=False, viewport={"width": 390, "height": 844}) as context:
         context.add_cookies([{"name": site.cookie, "value": site.seats["merchant:admin"], "url": site.url}])
         page = context.new_page()
         page.goto(f"{site.url}/members")

@@ -299,3 +299,4 @@ def test_a_page_of_another_seat_says_so_and_takes_nothing(
     page.click(".bar details.menu > summary")
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/sign-in")
+    other.wait_for_url("**/sign-in?**")  # nobody is left signed in elsewhere

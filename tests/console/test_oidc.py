@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from clearing.runtime.embedded.ports import free_port
 from tests.console.sending import opened
 from tests.console.served import served
-from tests.console.site import AXE, LANGUAGES, WCAG
+from tests.console.site import AXE, LANGUAGES, WCAG, separate
 from tests.gateway.site import Site
 from tests.gateway.staff import worker
 from tests.support.other_issuer import other_issuer
@@ -49,10 +49,8 @@ def place(issuer: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
 
 @pytest.fixture
 def browsing(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(locale=LANGUAGES["zh"])
-    context.set_default_timeout(120_000)
-    yield context
-    context.close()
+    with separate(browser, locale=LANGUAGES["zh"]) as context:
+        yield context
 
 
 def _at_the_issuer(context: BrowserContext, url: str, path: str = "/sign-in") -> Page:
@@ -123,8 +121,7 @@ def test_an_answer_counts_in_the_browser_that_asked_and_in_no_other(
     answer = httpx.post(page.url, data={"sub": "li", "action": "authorize"}, timeout=60)
     back = answer.headers["location"]
     assert back.startswith(url + "/sign-in/oidc?")
-    victim = browser.new_context(locale=LANGUAGES["zh"])
-    try:
+    with separate(browser, locale=LANGUAGES["zh"]) as victim:
         other = victim.new_page()
         other.goto(back)
         expect(other.get_by_role("alert")).to_contain_text("这次登录不是从本浏览器开始的")
@@ -133,8 +130,6 @@ def test_an_answer_counts_in_the_browser_that_asked_and_in_no_other(
         other.wait_for_url("http://localhost:*/**")
         other.goto(back)  # with a state of its own by now
         expect(other.get_by_role("alert")).to_contain_text("这次登录不是从本浏览器开始的")
-    finally:
-        victim.close()
     page.goto(back)
     expect(page).to_have_url(url + "/home")
 
