@@ -27,12 +27,9 @@ def log_pages(client: ChainClient, address: str, first: int, last: int) -> Itera
     their logs fit well into memory, and for fewer where the node finds the answer too large."""
     step = _FIRST_STEP
     while first <= last:
-        until = min(first + step - 1, last)
-        found = _logs(client, address, first, until, ())
-        if found is None:
-            step = max(1, step // 4)
-            continue
+        until, found = _page(client, address, first, min(first + step - 1, last))
         yield until, [_log(raw) for raw in found]
+        step = until - first + 1
         first = until + 1
         step = max(1, min(step * 2, step * _LOGS_A_PAGE // max(len(found), 1), _BLOCKS_A_PAGE))
 
@@ -43,13 +40,10 @@ def rare_logs(client: ChainClient, address: str, *topics: str) -> Iterator[Place
     first, last = 0, client.head()
     step = last + 1
     while first <= last:
-        until = min(first + step - 1, last)
-        found = _logs(client, address, first, until, topics)
-        if found is None:
-            step = max(1, step // 4)
-            continue
+        until, found = _page(client, address, first, min(first + step - 1, last), *topics)
         for raw in found:
             yield PlacedLog(int(raw["blockNumber"], 16), _log(raw))
+        step = min(step, until - first + 1)
         first = until + 1
 
 
@@ -58,23 +52,19 @@ def first_block_with_logs(client: ChainClient, address: str) -> int | None:
     return next((found.block for found in rare_logs(client, address, _OWNED)), None)
 
 
-def _logs(
-    client: ChainClient, address: str, first: int, until: int, topics: tuple[str, ...]
-) -> list[dict[str, Any]] | None:
-    """None where the node does not search so many blocks. Raises ChainError where it does not search one, either."""
-    wanted = {
-        "address": address,
-        "fromBlock": hex(first),
-        "toBlock": hex(until),
-        **({"topics": topics} if topics else {}),
-    }
-    try:
-        found: list[dict[str, Any]] = client.call("eth_getLogs", wanted)
-    except ChainError:
-        if first == until:
-            raise
-        return None
-    return found
+def _page(client: ChainClient, address: str, first: int, until: int, *topics: str) -> tuple[int, list[dict[str, Any]]]:
+    """The logs of these blocks, or of as many of the first ones as the node searches at once; with the last block of them.
+    Raises ChainError where it does not search one, either."""
+    while True:
+        wanted: dict[str, Any] = {"address": address, "fromBlock": hex(first), "toBlock": hex(until)}
+        if topics:
+            wanted["topics"] = topics
+        try:
+            return until, client.call("eth_getLogs", wanted)
+        except ChainError:
+            if first == until:
+                raise
+            until = first + max(1, (until - first + 1) // 4) - 1
 
 
 def _log(raw: dict[str, Any]) -> Log:

@@ -76,7 +76,7 @@ class ApprovalService:
 
     def approve(self, caller: Caller, approval_id: str) -> tuple[Approval, str | None]:
         """Lets the change take effect; with it comes what the checker hands over. Repeating it changes nothing."""
-        approval = self._locked(approval_id)
+        approval = _found(self._approvals.lock(approval_id), approval_id)
         if approval.state is ApprovalState.APPROVED:
             return approval, None
         self._require_open(approval)
@@ -91,7 +91,7 @@ class ApprovalService:
 
     def decline(self, caller: Caller, approval_id: str, reason: str) -> Approval:
         """Refuses the change, and says why. Repeating it changes nothing."""
-        approval = self._locked(approval_id)
+        approval = _found(self._approvals.lock(approval_id), approval_id)
         if approval.state is ApprovalState.DECLINED:
             return approval
         self._require_open(approval)
@@ -102,7 +102,7 @@ class ApprovalService:
 
     def withdraw(self, caller: Caller, approval_id: str) -> Approval:
         """Takes back what the caller has asked for. Repeating it changes nothing."""
-        approval = self._locked(approval_id)
+        approval = _found(self._approvals.lock(approval_id), approval_id)
         if self.identity_of(caller) != approval.maker_identity:
             raise Forbidden("somebody else has asked for it; decline it instead", code="not_the_maker")
         if approval.state is ApprovalState.WITHDRAWN:
@@ -141,10 +141,7 @@ class ApprovalService:
 
     def get(self, approval_id: str) -> Approval:
         """The approval with this id, or NotFound."""
-        approval = self._approvals.by_id(approval_id)
-        if approval is None:
-            raise NotFound(f"there is no approval {approval_id}")
-        return approval
+        return _found(self._approvals.by_id(approval_id), approval_id)
 
     def state_of(self, approval: Approval) -> ApprovalState:
         """The approval's state now."""
@@ -174,12 +171,6 @@ class ApprovalService:
             raise _asked_already(holder.id)
         self._decide(holder, ApprovalState.EXPIRED, NOBODY)
         self._session.flush()
-
-    def _locked(self, approval_id: str) -> Approval:
-        approval = self._approvals.lock(approval_id)
-        if approval is None:
-            raise NotFound(f"there is no approval {approval_id}")
-        return approval
 
     def _require_open(self, approval: Approval) -> None:
         state = self.state_of(approval)
@@ -216,6 +207,12 @@ class ApprovalService:
 def change_of(approval: Approval) -> Change:
     """What an approval is about."""
     return CHANGES[approval.kind].model_validate(approval.change)
+
+
+def _found(approval: Approval | None, approval_id: str) -> Approval:
+    if approval is None:
+        raise NotFound(f"there is no approval {approval_id}")
+    return approval
 
 
 def _state_at(approval: Approval, at: datetime) -> ApprovalState:
