@@ -1,0 +1,1 @@
+"""What tills and devices recorded: sales, and returns that name their sale."""
