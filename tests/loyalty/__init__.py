@@ -1,0 +1,1 @@
+"""The programme that a merchant runs."""
