@@ -145,6 +145,7 @@ if TYPE_CHECKING:
     from ._pagination import AsyncPages as AsyncPages
     from ._pagination import Page as Page
     from ._pagination import Pages as Pages
+    from ._prepared import PreparedOrder as PreparedOrder
     from ._rates import AgreementPreview as AgreementPreview
     from ._rates import AgreementUse as AgreementUse
     from ._rates import Conversion as Conversion
@@ -315,6 +316,7 @@ _NAMES = {
         "Page",
         "Pages",
     ),
+    "_prepared": ("PreparedOrder",),
     "_rates": (
         "AgreementPreview",
         "AgreementUse",

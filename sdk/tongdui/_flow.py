@@ -41,6 +41,8 @@ class Request:
     json: object = None
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 30.0
+    content: bytes | None = None
+    """A body that must stay as it is, in the place of `json`."""
 
     def arguments(self, carrier: Carrier) -> dict[str, Any]:
         """The arguments of `httpx.Client.request`. Only the gateway gets the headers that carry a trace."""
@@ -54,6 +56,8 @@ class Request:
             arguments["params"] = dict(self.params)
         if self.json is not None:
             arguments["json"] = self.json
+        if self.content is not None:
+            arguments["content"] = self.content
         return arguments
 
 

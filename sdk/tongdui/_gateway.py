@@ -85,6 +85,7 @@ class Gateway:
         *,
         params: Mapping[str, Param] | None = None,
         json: object = None,
+        content: bytes | None = None,
         key: str | None = None,
         wait: float | None = None,
         minimal: bool = False,
@@ -99,6 +100,7 @@ class Gateway:
             path: The path below the gateway's base URL.
             params: The query.
             json: The body.
+            content: JSON that is sent as it is, in the place of `json`.
             key: The Idempotency-Key of a mutation, the same on every attempt. A random one by default. A route that takes none
                 gets none, and its requests are sent once, unless they do no harm when they come again (`_unkeyed`).
             wait: Seconds that the gateway may wait for a final state before it answers.
@@ -116,6 +118,8 @@ class Gateway:
             APIConnectionError: No answer came; `OutcomeUnknownError` for what is sent only once.
         """
         own = {**self.headers(media_type), **(headers or {})}
+        if content is not None:
+            own["Content-Type"] = "application/json"
         if takes_key(method, path):
             own["Idempotency-Key"] = checked_key(key) if key is not None else new_key()
         elif key is not None:
@@ -127,7 +131,7 @@ class Gateway:
         preferences += ["return=minimal"] if minimal else []
         if preferences:
             own["Prefer"] = ", ".join(preferences)
-        request = Request(method, path, params or {}, json, own, self.options.timeout + patience)
+        request = Request(method, path, params or {}, json, own, self.options.timeout + patience, content)
         advice = advice_of(method, path)
         response = yield from deliver(
             request,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,8 +13,9 @@ from ._errors import APIError
 from ._flow import Flow
 from ._gateway import Gateway, ModelT, given, name_of, new_key
 from ._instruction import InstructionRequest
-from ._models import EntryFields, NonceBlock, expect
+from ._models import EntryFields, NonceBlock, Order, expect
 from ._nonces import NonceLease
+from ._prepared import PreparedOrder
 from ._signing import signed
 from .encoding import hex_of
 
@@ -92,14 +94,66 @@ class OrderSubmitter:
                 )
                 return expect((yield from posted), expected)
             except APIError as refusal:
-                if refusal.code in _NONCE_REFUSALS:
-                    self.nonces.drop()
-                if refusal.code in _STALE_DATA_REFUSALS:
-                    self.directory.forget()
+                self._heed(refusal)
                 if is_last_attempt or not signing or key is not None or refusal.code not in _STALE_DATA_REFUSALS:
                     raise
             sent_key = new_key()
         raise AssertionError("unreachable")
+
+    def prepare(
+        self,
+        instructions: Sequence[InstructionRequest],
+        arrange: Callable[[list[dict[str, Any]]], dict[str, Any]],
+        *,
+        atomic: bool,
+        key: str,
+        nonce: int | None,
+    ) -> Flow[PreparedOrder]:
+        """Make the order that `submit` would post, and do not post it.
+
+        Args:
+            instructions: The order's instructions.
+            arrange: Makes the request's body out of the instructions' bodies.
+            atomic: Whether all instructions take effect or none.
+            key: The Idempotency-Key.
+            nonce: The nonce to sign with. By default the one that the key is bound to.
+
+        Returns:
+            The order.
+
+        Raises:
+            APIError: The gateway refused a look-up, such as that of an unknown member.
+            SigningError: The order cannot be signed on this machine.
+            VerificationError: The gateway's data contradict themselves or the chain.
+        """
+        if self.gateway.options.signer is None:
+            body = arrange([instruction.body() for instruction in instructions])
+            return PreparedOrder(_written(body), key)
+        if nonce is None:
+            nonce = yield from self._nonce(key)
+        bodies, authorization, order = yield from self._sign(instructions, nonce, atomic=atomic, link=None)
+        content = _written({**arrange(bodies), "authorization": authorization})
+        return PreparedOrder(content, key, nonce, order.deadline)
+
+    def submit_prepared(self, path: str, prepared: PreparedOrder, wait: float | None) -> Flow[Order]:
+        """Post a prepared order as it is. Raises what `Gateway.post` raises."""
+        until = self.gateway.now() + (wait or 0)
+        try:
+            response = yield from self.gateway.send(
+                "POST", path, content=prepared.content, key=prepared.idempotency_key, wait=wait
+            )
+        except APIError as refusal:
+            self._heed(refusal)
+            raise
+        order = self.gateway.parse(Order, response)
+        return (yield from self.gateway.follow(order, f"{path}/{order.id}", until))
+
+    def _heed(self, refusal: APIError) -> None:
+        """Forget what the gateway says is not so any more."""
+        if refusal.code in _NONCE_REFUSALS:
+            self.nonces.drop()
+        if refusal.code in _STALE_DATA_REFUSALS:
+            self.directory.forget()
 
     def _sign(
         self, instructions: Sequence[InstructionRequest], nonce: int, *, atomic: bool, link: bytes | None
@@ -125,6 +179,10 @@ class OrderSubmitter:
             body = {"count": self.nonces.block}
             self.nonces.add((yield from self.gateway.post(NonceBlock, "/v1/nonces", body)))
         return nonce
+
+
+def _written(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True, slots=True)

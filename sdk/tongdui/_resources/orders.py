@@ -8,10 +8,11 @@ from typing import Any
 from tongdui._amounts import whole_number, whole_points
 from tongdui._dry_run import DryRun
 from tongdui._flow import Awaiting, Blocking, Flow, operation
-from tongdui._gateway import Identified, given, name_of, optional_name_of, segment
+from tongdui._gateway import Identified, checked_key, given, name_of, new_key, optional_name_of, segment
 from tongdui._instruction import InstructionRequest, MemberName, ProgramName
 from tongdui._kinds import KINDS
 from tongdui._models import NonceBlock, Order, Quote, expect, expectations_of
+from tongdui._prepared import PreparedOrder
 from tongdui._resource import Resource
 
 _MOST_INSTRUCTIONS = 500
@@ -85,6 +86,59 @@ class _Orders(Resource):
         if detail or not order.rejected_count:
             return order
         return expect((yield from self._fetch(order.id)), expectations_of(order))
+
+    @operation
+    def prepare(
+        self,
+        instructions: Sequence[InstructionRequest],
+        *,
+        atomic: bool = False,
+        idempotency_key: str | None = None,
+        nonce: int | None = None,
+    ) -> Flow[PreparedOrder]:
+        """Make and sign an order, and do not send it: keep it, then `submit` it, as often as it takes.
+
+        `create` does both at once, and after a crash the order has to be signed anew. A prepared order that you have kept
+        stays what it was, byte for byte. Nothing happens if it is never submitted.
+
+        Args:
+            instructions: What to do: `Issue`, `Reverse` and others.
+            atomic: Whether all of them take effect or none.
+            idempotency_key: Identifies the request. A random key by default.
+            nonce: The nonce to sign with: that of an earlier order which this one replaces because it was refused. Only one of
+                the two can ever take effect. By default a nonce that nobody else has.
+
+        Returns:
+            The order, to be kept and submitted.
+
+        Raises:
+            NotFoundError: A member or a program is unknown.
+            SigningError: The order cannot be signed on this machine.
+        """
+        _check(instructions)
+
+        def arrange(bodies: list[dict[str, Any]]) -> dict[str, Any]:
+            return _body(instructions, bodies, atomic=atomic)
+
+        key = checked_key(idempotency_key) if idempotency_key is not None else new_key()
+        return (yield from self._submitter.prepare(instructions, arrange, atomic=atomic, key=key, nonce=nonce))
+
+    @operation
+    def submit(self, prepared: PreparedOrder, *, wait: float | None = None) -> Flow[Order]:
+        """Send a prepared order as it is. Sent again, it gets the first answer.
+
+        Args:
+            prepared: What `prepare` has made.
+            wait: Seconds to wait until the chain has decided.
+
+        Returns:
+            The order.
+
+        Raises:
+            APIError: The gateway refused the order; `errors` may point at its instructions.
+            APIConnectionError: No answer came. Send it again.
+        """
+        return (yield from self._submitter.submit_prepared("/v1/orders", prepared, wait))
 
     @operation
     def cancel(self, order: str | Identified, *, idempotency_key: str | None = None) -> Flow[Order]:

@@ -1,0 +1,1 @@
+"""What the programme offers over HTTP, one folder a concept."""

@@ -1,0 +1,1 @@
+"""Whether the programme works, and its metrics."""

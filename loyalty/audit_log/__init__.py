@@ -1,0 +1,1 @@
+"""Who did what: actor, action, before and after. Rows are only ever added."""

@@ -1,0 +1,102 @@
+"""The programme's settings: environment variables that begin with LOYALTY_, or the file that LOYALTY_ENV_FILE names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX: Final = "LOYALTY_"
+_ENV_FILE: Final = "LOYALTY_ENV_FILE"
+
+
+class Settings(BaseSettings):
+    """What can be set. Each field is the variable LOYALTY_<FIELD>."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, use_attribute_docstrings=True)
+
+    database_url: str = "sqlite:///loyalty.db"
+    """The programme's own database: `sqlite:///file` or `postgresql+psycopg://...`."""
+    host: str = "127.0.0.1"
+    """Where `loyalty serve` listens."""
+    port: int = Field(default=8090, ge=0, le=65_535)
+    """The port on which it listens."""
+    timezone: str = "Asia/Shanghai"
+    """The merchant's time zone: its days and its nights."""
+
+    gateway_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8080")
+    """Where the network's gateway is."""
+    api_key: SecretStr = SecretStr("")
+    """The merchant's API key at the gateway (`tdk_...`), with the scopes issue, reverse, members and read."""
+    keystore: Path | None = None
+    """The file with the merchant's key, as `tongdui key new` writes it. Without it, the gateway signs with the key that it keeps."""
+    keystore_password: SecretStr = SecretStr("")
+    """Its password."""
+    keystore_password_file: Path | None = None
+    """The file that has its password, in the place of the password itself."""
+    contract: str | None = None
+    """The contract that the merchant trusts: nothing is signed for another one."""
+    chain_id: int | None = None
+    """The chain that the merchant trusts: nothing is signed for another one."""
+    rpc_url: str | None = None
+    """Nodes of the chain, with commas between them: before it signs, the programme compares with them what the gateway says."""
+
+    order_size: int = Field(default=200, ge=1, le=500)
+    """The most wishes that are signed together."""
+    order_lifetime: int = Field(default=600, ge=30, le=86_400)
+    """Seconds for which a signed order is good."""
+    poll_interval: float = Field(default=0.5, gt=0)
+    """Seconds between two looks at an order that the chain has not decided, and between two looks for new wishes."""
+    lease: int = Field(default=120, ge=10)
+    """Seconds after which another sender takes over what one that died has left. Longer than an answer of the gateway takes."""
+    longest_pause: int = Field(default=60, ge=1)
+    """Seconds: the longest pause before the network is asked again after a failure."""
+
+    broker_url: str = ""
+    """Celery's broker, such as `redis://...`. Needed by `loyalty worker` only."""
+    idempotency_days: int = Field(default=30, ge=1)
+    """Days for which an Idempotency-Key is remembered."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"{name!r} is no time zone, such as Asia/Shanghai") from None
+        return name
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_known_database(cls, url: str) -> str:
+        if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise ValueError("a database's URL begins with sqlite:/// or postgresql+psycopg://")
+        return url
+
+    @property
+    def password(self) -> str:
+        """The keystore's password, from wherever it is kept. Raises OSError if the file cannot be read."""
+        if self.keystore_password_file is not None:
+            return self.keystore_password_file.read_text(encoding="utf-8").rstrip("\n")
+        return self.keystore_password.get_secret_value()
+
+
+class WrongSettings(Exception):
+    """The settings cannot be meant so; a line for each names its variable."""
+
+
+def load_settings(**given: Any) -> Settings:
+    """The settings of the environment; what is given wins. Raises WrongSettings, also for a variable that there is not."""
+    known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields} | {_ENV_FILE}
+    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    if unknown:
+        raise WrongSettings("\n".join(f"{name}: there is no such setting" for name in unknown))
+    try:
+        return Settings(_env_file=os.environ.get(_ENV_FILE), **given)
+    except ValidationError as error:
+        wrong = [f"{PREFIX}{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors(include_url=False)]
+        raise WrongSettings("\n".join(wrong)) from error

@@ -1,0 +1,26 @@
+<%
+    def plain(text):
+        return "\n".join(line for line in (text or "pass").splitlines() if "# ###" not in line).strip()
+%>"""${message[0].upper()}${message[1:]}.
+
+Revision ${up_revision}${", after " + down_revision if down_revision else ""}.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from loyalty.kit.database import Big, Moment
+${imports if imports else ""}
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    ${plain(upgrades)}
+
+
+def downgrade() -> None:
+    ${plain(downgrades)}

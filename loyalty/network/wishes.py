@@ -1,0 +1,244 @@
+"""Rules of wishes: how one is made, and what a person decides about one that was refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from loyalty.audit_log.service import AuditLog
+from loyalty.kit.database import lock
+from loyalty.kit.errors import Contradiction, Malformed, Unknown
+from loyalty.kit.ids import new_id
+from loyalty.network.kinds import ISSUE, REVERSE
+from loyalty.network.models import REFERENCE, Wish, WishState
+from loyalty.network.wish_repository import WishRepository
+
+MOST_POINTS: Final = 2**53 - 1
+_MOST_FACTS: Final = 7_000
+"""Bytes of facts: the network takes 8,192 beside a movement."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueWish:
+    """Points that a member shall get. `member` is `external:` and the merchant's number for the customer, or `mem_...`."""
+
+    reference: str
+    program: str
+    member: str
+    points: int
+    expires_on: date | None = None
+    """The first day without the points. By default the program's lifetime decides."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Why: kept beside the movement, visible to the merchant only. Exact numbers are texts or whole numbers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReverseWish:
+    """Points of an earlier wish that shall be taken back. `original` is that one's reference."""
+
+    reference: str
+    original: str
+    points: int
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class WishService:
+    """Wishes in one transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._wishes = WishRepository(session)
+        self._log = AuditLog(session)
+
+    def wish(self, wanted: IssueWish | ReverseWish) -> Wish:
+        """Writes a wish. It is sent once this transaction is committed, and exactly once. The same wish again is the first one.
+
+        Raises:
+            Malformed: It cannot be meant.
+            Contradiction: The reference was used for something else, or the original cannot give back so much.
+        """
+        _check(wanted)
+        lock(self._session, f"wish:{wanted.reference}")
+        wish = self._issue(wanted) if isinstance(wanted, IssueWish) else self._reverse(wanted)
+        known = self._wishes.with_reference(wanted.reference)
+        if known is not None:
+            if _content(known) != _content(wish):
+                raise Contradiction("duplicate_reference", f"{wanted.reference} is the reference of another wish")
+            return known
+        if wish.original_id is not None:
+            self._refuse_too_much(wish)
+        self._wishes.add(wish)
+        return wish
+
+    def _issue(self, wanted: IssueWish) -> Wish:
+        return _new(
+            ISSUE.name,
+            wanted.reference,
+            wanted.program,
+            wanted.member,
+            wanted.points,
+            wanted.facts,
+            expires_on=wanted.expires_on,
+        )
+
+    def _reverse(self, wanted: ReverseWish) -> Wish:
+        found = self._wishes.with_reference(wanted.original)
+        while found is not None and found.state is WishState.RETRIED:
+            found = self._wishes.retry_of(found)
+        if found is None:
+            raise Unknown("unknown_wish", f"there is no wish with the reference {wanted.original}")
+        if found.original_id is not None:
+            raise Malformed("not_reversible", f"{wanted.original} takes points back itself", pointer="/original")
+        return _new(
+            REVERSE.name,
+            wanted.reference,
+            found.program,
+            found.member,
+            wanted.points,
+            wanted.facts,
+            original_id=found.id,
+        )
+
+    def _refuse_too_much(self, reversal: Wish) -> None:
+        """All that undo a wish undo no more than it has."""
+        assert reversal.original_id is not None
+        original = self._wishes.get(reversal.original_id, for_update=True)
+        assert original is not None
+        if original.state is WishState.WRITTEN_OFF:
+            raise Contradiction(
+                "original_written_off", f"{original.reference} was given up: there is nothing to take back"
+            )
+        left = original.points - self._wishes.undone_points(original)
+        if reversal.points > left:
+            raise Contradiction(
+                "over_reversal", f"{original.reference} has {left} points left to take back, not {reversal.points}"
+            )
+
+    # ---------------------------------------------------------------- a person decides
+
+    def retry(self, wish_id: str, *, actor: str, reason: str) -> Wish:
+        """Has a new wish take the place of a refused one, under a reference of its own. What undoes it follows."""
+        refused = self._refused(wish_id)
+        if refused.original_id is not None:
+            self._refuse_too_much(refused)
+        retry = _new(
+            refused.kind,
+            self._next_reference(refused),
+            refused.program,
+            refused.member,
+            refused.points,
+            refused.facts,
+            expires_on=refused.expires_on,
+            original_id=refused.original_id,
+            retry_of=refused.id,
+        )
+        self._wishes.add(retry)
+        self._wishes.follow(refused, retry)
+        refused.state = WishState.RETRIED
+        self._note(refused, "wish.retried", actor, reason, {"retried_as": retry.id})
+        return retry
+
+    def write_off(self, wish_id: str, *, actor: str, reason: str) -> Wish:
+        """Gives a refused wish up. What waits to undo it is refused, because there is nothing to undo."""
+        wish = self._refused(wish_id)
+        wish.state = WishState.WRITTEN_OFF
+        for reversal in self._wishes.waiting_on(wish):
+            refuse(reversal, "original_written_off", f"{wish.reference} was given up: there is nothing to take back")
+        self._note(wish, "wish.written_off", actor, reason, {})
+        return wish
+
+    def _refused(self, wish_id: str) -> Wish:
+        wish = self._wishes.get(wish_id, for_update=True)
+        if wish is None:
+            raise Unknown("unknown_wish", f"there is no wish {wish_id}")
+        if wish.state is not WishState.REFUSED:
+            raise Contradiction("not_refused", f"{wish_id} is {wish.state}: only what was refused needs a decision")
+        return wish
+
+    def _next_reference(self, wish: Wish) -> str:
+        """The reference with the next number behind `~`."""
+        stem, _, number = wish.reference.rpartition("~")
+        count = int(number) + 1 if stem and wish.retry_of is not None and number.isdecimal() else 2
+        reference = f"{stem if count > 2 else wish.reference}~{count}"
+        if len(reference) > REFERENCE:
+            raise Contradiction(
+                "reference_too_long", f"{reference} has more than {REFERENCE} characters: write it off instead"
+            )
+        if self._wishes.with_reference(reference) is not None:
+            raise Contradiction("duplicate_reference", f"{reference} is the reference of another wish")
+        return reference
+
+    def _note(self, wish: Wish, action: str, actor: str, reason: str, more: Mapping[str, str]) -> None:
+        before = {"state": WishState.REFUSED.value, "refusal": wish.refusal}
+        self._log.note(actor, action, wish.id, reason=reason, before=before, after={"state": wish.state.value, **more})
+
+    # ---------------------------------------------------------------- looking
+
+    def get(self, wish_id: str) -> Wish:
+        """The wish with this id. Raises Unknown."""
+        found = self._wishes.get(wish_id)
+        if found is None:
+            raise Unknown("unknown_wish", f"there is no wish {wish_id}")
+        return found
+
+    def page(
+        self,
+        *,
+        state: WishState | None,
+        reference: str | None,
+        member: str | None,
+        cursor: str | None,
+        limit: int,
+    ) -> tuple[Sequence[Wish], str | None]:
+        """Wishes, newest first."""
+        return self._wishes.page(state, reference, member, cursor, limit)
+
+
+def refuse(wish: Wish, code: str, detail: str) -> None:
+    """Notes that the network does not carry a wish out."""
+    wish.state, wish.refusal, wish.refusal_detail = WishState.REFUSED, code, detail[:500]
+
+
+def _new(
+    kind: str, reference: str, program: str, member: str, points: int, facts: Mapping[str, Any], **more: Any
+) -> Wish:
+    return Wish(
+        id=new_id("wsh"),
+        kind=kind,
+        reference=reference,
+        program=program,
+        member=member,
+        points=points,
+        facts=dict(facts),
+        state=WishState.WAITING,
+        **more,
+    )
+
+
+def _content(wish: Wish) -> tuple[object, ...]:
+    """What a wish asks for."""
+    return wish.kind, wish.program, wish.member, wish.points, wish.expires_on, wish.original_id, wish.facts
+
+
+def _check(wanted: IssueWish | ReverseWish) -> None:
+    """Refuses what the network would not understand: it is noticed where it was written."""
+    if not 1 <= len(wanted.reference) <= REFERENCE or not wanted.reference.isprintable():
+        raise Malformed("bad_reference", f"a reference has 1 to {REFERENCE} visible characters", pointer="/reference")
+    if type(wanted.points) is not int or not 1 <= wanted.points <= MOST_POINTS:
+        raise Malformed("bad_points", f"points are whole, from 1 to {MOST_POINTS}", pointer="/points")
+    if isinstance(wanted, IssueWish) and not wanted.member.startswith(("external:", "mem_")):
+        raise Malformed("bad_member", "a member is `external:` and your number, or `mem_...`", pointer="/member")
+    if _has_float(wanted.facts) or len(json.dumps(wanted.facts).encode()) > _MOST_FACTS:
+        detail = f"facts are texts, whole numbers, lists and objects, of {_MOST_FACTS} bytes at most"
+        raise Malformed("bad_facts", detail, pointer="/facts")
+
+
+def _has_float(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_has_float, value.values()))
+    return isinstance(value, float) or (isinstance(value, list | tuple) and any(map(_has_float, value)))
