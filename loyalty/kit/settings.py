@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     api_key: SecretStr = SecretStr("")
     """The merchant's API key at the gateway (`tdk_...`), with the scopes issue, reverse, members and read."""
     keystore: Path | None = None
-    """The file with the merchant's key, as `tongdui key new` writes it. Without it, the gateway signs with the key that it keeps."""
+    """The file with the merchant's key, as `tongdui key new` writes it. Without it, the gateway signs with a key that it keeps."""
     keystore_password: SecretStr = SecretStr("")
     """Its password."""
     keystore_password_file: Path | None = None

@@ -1,4 +1,4 @@
-"""Do the migrations make the tables that the models describe? `python -m loyalty.migrations.check` tells, for the pre-commit hook."""
+"""Do the migrations make the tables that the models describe? `python -m loyalty.migrations.check` tells the pre-commit hook."""
 
 from __future__ import annotations
 

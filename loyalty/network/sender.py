@@ -157,7 +157,7 @@ class Sender:
         return self.desk.adopt(work, found, reasons)
 
     def _recover(self, work: Work, error: NonceUsedError) -> Work | None:
-        """Another order has the nonce. What the network has of the wishes is adopted; the others wait until these bytes are void."""
+        """Another order has the nonce. What the network has of the wishes is adopted; the others wait until the bytes are void."""
         found, reasons = self._known(work, work.wishes)
         if found or reasons:
             return self.desk.adopt(work, found, reasons)

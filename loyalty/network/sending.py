@@ -1,7 +1,7 @@
 """The transactions of a sender: it takes an order, and each step that it has made is kept before the next one begins.
 
-Nothing here talks to the network. Every change asks whether the order is still the sender's: one that was slow finds out that another
-sender has taken over, and changes nothing.
+Nothing here talks to the network. Every change asks whether the order is still the sender's: one that was slow finds out that
+another sender has taken over, and changes nothing.
 """
 
 from __future__ import annotations

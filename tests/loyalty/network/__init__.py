@@ -1,0 +1,1 @@
+"""Wishes, the sender and the check, on a real network."""

@@ -1,0 +1,180 @@
+"""Wishes become movements, each once: what settles, what is refused, and what happens when somebody else was faster."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+
+from loyalty.network.models import OrderState, WishState
+from loyalty.network.wishes import IssueWish, WishService
+from tests.loyalty.network.world import World
+from tongdui import APIConnectionError, Order, PreparedOrder
+
+
+def test_a_wish_settles_and_knows_its_leaf(world: World) -> None:
+    member = world.station.member()
+    world.wish("1", member, 200, expires_on=date(2031, 1, 1), facts={"why": "40.0 L x 5"})
+    world.settle()
+    (wish,) = world.wishes()
+    (movement,) = world.station.movements(member)
+    assert wish.state is WishState.SETTLED
+    assert movement.entry is not None
+    assert (wish.movement, wish.leaf, wish.tx_hash, wish.block_number) == (
+        movement.id,
+        movement.entry.leaf,
+        movement.entry.tx_hash,
+        movement.entry.block_number,
+    )
+    assert (movement.points, movement.expires_on, movement.reference) == (200, date(2031, 1, 1), wish.reference)
+    assert movement.metadata == {"why": "40.0 L x 5", "loyalty_wish": wish.id}
+    assert world.station.client.entries.receipt(movement).entry.points == 200
+
+
+def test_many_wishes_are_one_order(world: World) -> None:
+    member = world.station.member()
+    for number in range(40):
+        world.wish(str(number), member, 1 + number)
+    world.settle(world.sender(order_size=50))
+    assert world.station.posted(member) == sum(range(1, 41))
+    assert len(world.orders()) == 1
+    assert len({movement.order for movement in world.station.movements(member)}) == 1
+
+
+def test_the_bytes_are_forgotten_once_all_is_decided(world: World) -> None:
+    world.wish("1", world.station.member())
+    world.settle()
+    assert [(order.state, order.content) for order in world.orders()] == [(OrderState.DONE, None)]
+
+
+def test_a_return_takes_back_pro_rata_once_the_issue_has_settled(world: World) -> None:
+    member = world.station.member()
+    world.wish("sale", member, 200)
+    world.take_back("return-1", "sale", 50)
+    world.settle()
+    world.settle()  # the reversal was not sent before its original had settled
+    world.take_back("return-2", "sale", 150)
+    world.settle()
+    assert world.states() == [WishState.SETTLED] * 3
+    assert world.station.posted(member) == 0
+    issue, first, second = world.station.movements(member)
+    assert [one.reverses for one in (first, second)] == [issue.id, issue.id]
+    assert issue.entry is not None
+
+
+def test_an_unknown_member_costs_only_its_own_wishes(world: World) -> None:
+    member = world.station.member()
+    for number in range(8):
+        world.wish(str(number), "external:NOBODY" if number in {2, 7} else member, 5)
+    world.settle()
+    refused = [wish for wish in world.wishes() if wish.state is WishState.REFUSED]
+    assert [wish.reference for wish in refused] == [world.reference("2"), world.reference("7")]
+    assert {wish.refusal for wish in refused} == {"not_found"}
+    assert world.station.posted(member) == 30
+
+
+def test_what_the_gateway_points_at_is_refused_and_the_rest_goes_on(world: World) -> None:
+    member = world.station.member()
+    world.wish("good", member, 5)
+    world.wish("late", member, 7, expires_on=date(2020, 1, 1))
+    world.settle()
+    good, late = world.wishes()
+    assert (good.state, late.state) == (WishState.SETTLED, WishState.REFUSED)
+    assert late.refusal_detail
+    assert world.station.posted(member) == 5
+
+
+def test_points_that_are_spent_cannot_be_taken_back(world: World) -> None:
+    member = world.station.member()
+    world.wish("sale", member, 100)
+    world.settle()
+    world.station.client.redemptions.create(program="FUEL", member=member, points=80, wait=60).settled()
+    world.take_back("return", "sale", 60)
+    world.settle()
+    _, reversal = world.wishes()
+    assert (reversal.state, reversal.refusal) == (WishState.REFUSED, "insufficient_points")
+    assert world.station.posted(member) == 20
+
+
+def test_a_movement_that_the_network_has_already_is_adopted(world: World) -> None:
+    """As after the programme's database was restored from a copy of yesterday."""
+    member = world.station.member()
+    world.station.client.issuances.create(
+        program="FUEL", member=member, points=10, reference=world.reference("1"), wait=60
+    )
+    world.wish("1", member)
+    world.wish("2", member, 3)
+    world.settle()
+    first, second = world.wishes()
+    assert (first.state, second.state) == (WishState.SETTLED, WishState.SETTLED)
+    assert world.station.posted(member) == 13
+
+
+@pytest.mark.parametrize("other", ["points", "member"])
+def test_another_movement_under_our_reference_is_refused(world: World, other: str) -> None:
+    member, stranger = world.station.member(), world.station.member()
+    world.station.client.issuances.create(
+        program="FUEL",
+        member=stranger if other == "member" else member,
+        points=11 if other == "points" else 10,
+        reference=world.reference("1"),
+        wait=60,
+    )
+    world.wish("1", member)
+    world.settle()
+    (wish,) = world.wishes()
+    assert (wish.state, wish.refusal) == (WishState.REFUSED, "duplicate_reference")
+
+
+def test_a_gateway_that_does_not_answer_is_asked_again_with_the_same_bytes(world: World) -> None:
+    member = world.station.member()
+    world.wish("1", member)
+    sender = world.sender()
+    answered = sender.submit
+    sent: list[bytes] = []
+
+    def lost(prepared: PreparedOrder) -> Order:
+        sent.append(prepared.content)
+        order = answered(prepared)
+        if len(sent) == 1:
+            raise APIConnectionError("the answer was lost")
+        return order
+
+    sender.submit = lost  # type: ignore[method-assign]
+    assert sender.step()
+    (order,) = world.orders()
+    assert (order.state, order.failures, order.failure) == (OrderState.SIGNED, 1, "the answer was lost")
+    world.clock.ahead += timedelta(seconds=5)
+    world.settle(sender)
+    assert len(sent) == 2
+    assert sent[0] == sent[1]
+    assert world.station.posted(member) == 10
+
+
+def test_a_program_that_is_unknown_is_refused(world: World) -> None:
+    member = world.station.member()
+    with world.database.session.begin() as session:
+        WishService(session).wish(IssueWish(reference=world.reference("x"), program="NONE", member=member, points=1))
+    world.settle()
+    assert [(wish.state, wish.refusal) for wish in world.wishes()] == [(WishState.REFUSED, "unknown_program")]
+
+
+def test_an_order_whose_deadline_is_over_is_given_free_and_sent_in_another_one(world: World) -> None:
+    member = world.station.member()
+    world.wish("1", member)
+    sender = world.sender()
+    work = sender.desk.take()
+    assert work is not None
+    prepared = sender.prepare(work, work.wishes)
+    sender.desk.keep_signed(work, prepared)
+    with world.database.session.begin() as session:  # as if it had been signed long ago: no gateway takes it any more
+        found = session.merge(work.order)
+        assert found.content is not None
+        late = found.content.replace(f'"deadline":{prepared.deadline}'.encode(), b'"deadline":1600000000')
+        assert late != found.content
+        found.content, found.deadline = late, work.order.created_at - timedelta(days=1)
+    world.clock.ahead += timedelta(seconds=world.settings.lease + 1)
+    world.settle()
+    first, second = world.orders()
+    assert (first.network_order, second.state) == (None, OrderState.DONE)
+    assert world.station.posted(member) == 10
