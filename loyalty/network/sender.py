@@ -57,13 +57,6 @@ class Sender:
             log.info("another sender has taken over", order=work.order.id)
         return True
 
-    def run_down(self) -> int:
-        """Steps until nothing is due; how many steps that took."""
-        steps = 0
-        while self.step():
-            steps += 1
-        return steps
-
     def _advance(self, work: Work) -> None:
         going: Work | None = work
         while going is not None and going.order.state is not OrderState.DONE:

@@ -1,0 +1,30 @@
+"""How a finding is shown."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from loyalty.network.models import Finding
+
+
+class FindingView(BaseModel):
+    """Something that the programme and the chain do not say alike."""
+
+    id: str
+    code: str = Field(
+        description="`missing_there`, `not_settled_there`, `points_differ`, `leaf_differs`, `unknown_here` or `refused_here`"
+    )
+    subject: str = Field(description="the wish, or the network's movement if there is no wish")
+    reference: str | None
+    here: dict[str, Any] = Field(description="what the programme says")
+    there: dict[str, Any] = Field(description="what the network says")
+    found_at: datetime
+    closed_at: datetime | None
+
+    @classmethod
+    def of(cls, finding: Finding) -> FindingView:
+        """The view of a row."""
+        return cls(**{name: getattr(finding, name) for name in cls.model_fields})

@@ -1,0 +1,52 @@
+"""How a wish is shown, and what a person says who decides about one."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from loyalty.network.models import Wish, WishState
+
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500)]
+
+
+class Decision(BaseModel):
+    """Why a person decides so. It stands in the audit log."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Reason = Field(examples=["the card was closed and has a new number"])
+
+
+class WishView(BaseModel):
+    """A movement that the programme wants, and what became of it."""
+
+    id: str
+    kind: str = Field(description="`issue` or `reverse`")
+    state: WishState
+    reference: str
+    program: str
+    member: str
+    points: int
+    expires_on: date | None
+    facts: dict[str, Any] = Field(description="why it was wished for")
+    original: str | None = Field(description="the wish that it undoes, in whole or in part")
+    retry_of: str | None = Field(description="the refused wish in whose place it stands")
+    refusal: str | None = Field(description="the network's code, if it was refused")
+    refusal_detail: str | None
+    movement: str | None = Field(description="the movement's id in the network")
+    leaf: str | None = Field(description="the hash of its entry, which anybody can prove from the chain")
+    tx_hash: str | None
+    block_number: int | None
+    settled_at: datetime | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, wish: Wish) -> WishView:
+        """The view of a row."""
+        return cls(
+            original=wish.original_id,
+            **{name: getattr(wish, name) for name in cls.model_fields if name != "original"},
+        )

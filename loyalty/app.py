@@ -1,0 +1,43 @@
+"""The application: it builds every part and hands them on, so nothing is global."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+import loyalty.models  # noqa: F401 (all tables)
+from loyalty.api.audit_log import routes as audit_log
+from loyalty.api.findings import routes as findings
+from loyalty.api.health import routes as health
+from loyalty.api.keys import routes as keys
+from loyalty.api.wishes import routes as wishes
+from loyalty.http import problems
+from loyalty.http.counting import CountingMiddleware
+from loyalty.http.description import describe
+from loyalty.http.routes import unruled
+from loyalty.kit.database import Database
+from loyalty.kit.metrics import Metrics
+
+ROUTERS = (health.router, wishes.router, findings.router, keys.router, audit_log.router)
+
+
+def create_app(database: Database) -> FastAPI:
+    """The programme's HTTP side on this database."""
+    app = FastAPI(
+        title="Tongdui loyalty",
+        version="0.1.0",
+        description="The programme that a merchant runs for its customers.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.state.database = database
+    app.state.metrics = Metrics()
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    if odd := unruled([route for router in ROUTERS for route in router.routes]):
+        raise RuntimeError(f"loyalty/http/rules.py and the routes differ: {', '.join(odd)}")
+    describe(app)
+    app.add_middleware(CountingMiddleware, metrics=app.state.metrics)
+    return app

@@ -1,0 +1,165 @@
+"""The command `loyalty`. It imports what a command needs when it runs, so `--help` is quick."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from threading import Event
+
+from loyalty.kit.settings import Settings, WrongSettings, load_settings
+from loyalty.staff.models import Role
+
+DESCRIPTION = """
+Runs a merchant's loyalty programme. Its settings are environment variables that begin with LOYALTY_, or the file that
+LOYALTY_ENV_FILE names.
+"""
+FOUND = 1
+"""Exit code of `loyalty check` if it found something."""
+CANNOT = 2
+"""Exit code if a command cannot begin: settings, schema."""
+_STOP_SECONDS = 30
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command; the exit code says how it went."""
+    chosen = _parser().parse_args(arguments)
+    run: Callable[[Settings, argparse.Namespace], int] = chosen.run
+    try:
+        sys.exit(run(load_settings(), chosen))
+    except WrongSettings as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(CANNOT)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="loyalty", description=DESCRIPTION)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, run: Callable[[Settings, argparse.Namespace], int], says: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=says, description=says)
+        command.set_defaults(run=run)
+        return command
+
+    add("migrate", _migrate, "Brings the database to this release's schema. Safe to repeat.")
+    add("serve", _serve, "Serves the API until SIGTERM or SIGINT.")
+    add("send", _send, "Sends wishes to the network until SIGTERM or SIGINT. Several may run.")
+    add(
+        "worker",
+        _worker,
+        "Runs the timed jobs (Celery with its clock) until SIGTERM or SIGINT. Needs LOYALTY_BROKER_URL.",
+    )
+    add("check", _check, "Compares with the network what is new since the last check; 1 if something was found.")
+    add(
+        "up",
+        _up,
+        "Migrates, then runs `serve` and `send` until SIGTERM or SIGINT: a whole programme for a given gateway.",
+    )
+    staff = commands.add_parser("staff", help="Keys of staff and devices.").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    key = staff.add_parser("add-key", help="Makes a key and prints its secret, once.")
+    key.add_argument("--name", required=True, help="whose it is")
+    key.add_argument("--role", required=True, choices=[role.value for role in Role])
+    key.set_defaults(run=_add_key)
+    return parser
+
+
+def _migrate(settings: Settings, _chosen: argparse.Namespace) -> int:
+    from loyalty.kit.database import Database
+
+    database = Database(settings.database_url)
+    database.migrate()
+    sys.stdout.write(f"the schema is {database.revision()}\n")
+    database.close()
+    return 0
+
+
+def _serve(settings: Settings, _chosen: argparse.Namespace) -> int:
+    import uvicorn
+
+    from loyalty.app import create_app
+    from loyalty.kit.database import Database
+
+    database = Database(settings.database_url)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(database), host=settings.host, port=settings.port, access_log=False, server_header=False
+        )
+    )
+    server.run()
+    database.close()
+    return 0 if server.started else CANNOT
+
+
+def _send(settings: Settings, _chosen: argparse.Namespace) -> int:
+    import loyalty.models  # noqa: F401 (all tables)
+    from loyalty.kit.database import Database
+    from loyalty.network.client import network_client
+    from loyalty.network.daemon import Daemon
+    from loyalty.network.sender import Sender
+
+    database = Database(settings.database_url)
+    with network_client(settings) as client:
+        Daemon(Sender(database, client, settings), settings.poll_interval).run_until_signal()
+    database.close()
+    return 0
+
+
+def _worker(settings: Settings, _chosen: argparse.Namespace) -> int:
+    if not settings.broker_url:
+        raise WrongSettings("LOYALTY_BROKER_URL: the worker needs a broker, such as redis://127.0.0.1:6379/0")
+    from loyalty.jobs.app import create_app
+
+    create_app(settings).worker_main(["worker", "--beat", "--loglevel=INFO", "--concurrency=1"])
+
+
+def _check(settings: Settings, _chosen: argparse.Namespace) -> int:
+    from loyalty.jobs.work import check
+
+    tally = check(settings)
+    sys.stdout.write(f"{tally.wishes} wishes and {tally.movements} movements compared, {tally.found} new findings\n")
+    return FOUND if tally.found else 0
+
+
+def _add_key(settings: Settings, chosen: argparse.Namespace) -> int:
+    import loyalty.models  # noqa: F401 (all tables)
+    from loyalty.audit_log.service import COMMAND_LINE
+    from loyalty.kit.database import Database
+    from loyalty.staff.service import KeyService
+
+    database = Database(settings.database_url)
+    with database.session.begin() as session:
+        key, secret = KeyService(session).add(chosen.name, Role(chosen.role), actor=COMMAND_LINE)
+    database.close()
+    sys.stdout.write(f"{key.id} {key.role}\n{secret}\n")
+    return 0
+
+
+def _up(settings: Settings, chosen: argparse.Namespace) -> int:
+    """Each part is a process of its own. When one ends, so do the others."""
+    import signal
+
+    from loyalty.network.client import network_client
+
+    network_client(settings).close()  # wrong settings are told now, and by one process
+    _migrate(settings, chosen)
+    children = [subprocess.Popen([sys.executable, "-m", "loyalty", part]) for part in ("serve", "send")]  # noqa: S603
+    told = Event()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda _signal, _frame: told.set())
+    while not told.wait(0.1) and all(child.poll() is None for child in children):
+        pass
+    for child in children:
+        child.terminate()
+    codes = [_ended(child) for child in children]
+    return 0 if told.is_set() else max(1, *map(abs, codes))
+
+
+def _ended(child: subprocess.Popen[bytes]) -> int:
+    try:
+        return child.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return child.wait()

@@ -1,0 +1,50 @@
+"""The Celery application: what is due, and when. `loyalty worker` runs it. A job has no arguments, and may run twice."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from celery import Celery
+from celery.schedules import crontab
+
+from loyalty.jobs import work
+from loyalty.kit.settings import Settings, load_settings
+
+_SAFETY_NET_SECONDS = 60.0
+_CHECK_AT = crontab(hour=3, minute=30)
+"""In the merchant's time zone: the day is over, and its awards have settled."""
+_CLEAN_UP_AT = crontab(minute=17)
+
+
+def create_app(settings: Settings) -> Celery:
+    """The application for these settings."""
+    app = Celery("loyalty", broker=settings.broker_url or None, set_as_current=False)
+    schedule: dict[str, tuple[Any, float]] = {
+        "loyalty.send": (_SAFETY_NET_SECONDS, 2 * _SAFETY_NET_SECONDS),
+        "loyalty.check": (_CHECK_AT, 6 * 3_600),
+        "loyalty.clean_up": (_CLEAN_UP_AT, 3_600),
+    }
+    app.conf.update(
+        timezone=ZoneInfo(settings.timezone),
+        task_acks_late=True,
+        task_ignore_result=True,
+        task_default_queue="loyalty",
+        worker_hijack_root_logger=False,
+        beat_scheduler="celery.beat:Scheduler",
+        beat_schedule={
+            name: {"task": name, "schedule": when, "options": {"expires": expires}}
+            for name, (when, expires) in schedule.items()
+        },
+    )
+    app.task(name="loyalty.send", shared=False)(lambda: work.send(settings))
+    app.task(name="loyalty.check", shared=False)(lambda: work.check(settings))
+    app.task(name="loyalty.clean_up", shared=False)(lambda: work.clean_up(settings))
+    return app
+
+
+def __getattr__(name: str) -> Celery:
+    """`app`, which `celery -A loyalty.jobs.app` looks for: made from the environment when somebody asks for it."""
+    if name == "app":
+        return create_app(load_settings())
+    raise AttributeError(name)

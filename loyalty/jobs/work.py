@@ -1,0 +1,53 @@
+"""What each job does. The command line does the same."""
+
+from __future__ import annotations
+
+import loyalty.models  # noqa: F401 (all tables)
+from loyalty.http.idempotency.service import IdempotencyService
+from loyalty.kit.database import Database
+from loyalty.kit.settings import Settings
+from loyalty.network.checking import Checker, Tally
+from loyalty.network.client import network_client
+from loyalty.network.sender import Sender
+
+_MOST_STEPS = 1_000
+"""A run of the safety net ends; the next one goes on."""
+
+
+def send(settings: Settings) -> int:
+    """Sends what is due, in case that no sender runs; how many steps that took."""
+    database = Database(settings.database_url)
+    try:
+        with network_client(settings) as client:
+            sender = Sender(database, client, settings)
+            steps = 0
+            while steps < _MOST_STEPS and sender.step():
+                steps += 1
+            return steps
+    finally:
+        database.close()
+
+
+def check(settings: Settings) -> Tally:
+    """Compares with the network what is new since the last check."""
+    database = Database(settings.database_url)
+    try:
+        with network_client(settings) as client:
+            return Checker(database, client).run()
+    finally:
+        database.close()
+
+
+def clean_up(settings: Settings) -> int:
+    """Forgets old idempotency keys; how many."""
+    database = Database(settings.database_url)
+    total = 0
+    try:
+        while True:
+            with database.session.begin() as session:
+                removed = IdempotencyService(session).clean_up(settings.idempotency_days)
+            total += removed
+            if not removed:
+                return total
+    finally:
+        database.close()
