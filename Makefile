@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
 IN := . scripts/dev/env.sh &&
-PYTHON := $(wildcard clearing console gateway pages sdk scripts tests)
+PYTHON := $(wildcard clearing console gateway loyalty pages sdk scripts tests)
 # The order of the files is that of tests/conftest.py.
 PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 BENCH_ARGS ?=
@@ -58,7 +58,7 @@ check: setup ## everything that can be checked without running the system
 
 lint: setup ## ruff: style, likely mistakes, and the house rules on SQL and the clock
 	@$(IN) ruff check $(PYTHON)
-	@$(IN) ruff check --config .ruff-sql.toml $(wildcard clearing gateway)
+	@$(IN) ruff check --config .ruff-sql.toml $(wildcard clearing gateway loyalty)
 
 formatted: setup ## is everything formatted?
 	@$(IN) ruff format --check $(PYTHON)
@@ -76,14 +76,14 @@ duplication: setup ## does any block of more than ten lines stand twice?
 artifacts: setup ## do the shipped artifacts match the contracts?
 	@$(IN) python scripts/dev/compile.py --check
 
-pages: setup ## do docs/errors.md and docs/openapi.json match the code?
+pages: setup ## do docs/errors.md, docs/openapi.json and docs/openapi-loyalty.json match the code?
 	@$(IN) PYTHONPATH=. python scripts/dev/error_catalogue.py --check
 	@$(IN) PYTHONPATH=. python scripts/dev/openapi.py --check
 
 errors: setup ## write docs/errors.md and its Chinese twin from the catalogue of problems
 	@$(IN) PYTHONPATH=. python scripts/dev/error_catalogue.py
 
-openapi: setup ## write docs/openapi.json, the description of the API
+openapi: setup ## write docs/openapi.json and docs/openapi-loyalty.json, the descriptions of the APIs
 	@$(IN) PYTHONPATH=. python scripts/dev/openapi.py
 
 translations: setup ## write what pages say into their zh.po; then fill in what is empty

@@ -32,7 +32,7 @@ class FindingRepository:
 
     def is_known(self, code: str, subject: str) -> bool:
         """Whether this was found before."""
-        query = select(func.count()).where(Finding.code == code, Finding.subject == subject)
+        query = select(func.count()).select_from(Finding).where(Finding.code == code, Finding.subject == subject)
         return bool(self._session.scalar(query))
 
     def page(self, *, is_open: bool | None, cursor: str | None, limit: int) -> tuple[Sequence[Finding], str | None]:
@@ -44,4 +44,4 @@ class FindingRepository:
 
     def open_count(self) -> int:
         """How many findings nobody has closed."""
-        return self._session.scalar(select(func.count()).where(Finding.closed_at.is_(None))) or 0
+        return self._session.scalar(select(func.count()).select_from(Finding).where(Finding.closed_at.is_(None))) or 0

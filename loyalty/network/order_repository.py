@@ -44,6 +44,10 @@ class OrderRepository:
     def open_and_failing(self) -> tuple[int, int]:
         """How many orders the network has not decided, and how many of them it did not take when they were last sent."""
         is_open = OutgoingOrder.state != OrderState.DONE
-        query = select(func.count(), func.count().filter(OutgoingOrder.failures > 0)).where(is_open)
+        query = (
+            select(func.count(), func.count().filter(OutgoingOrder.failures > 0))
+            .select_from(OutgoingOrder)
+            .where(is_open)
+        )
         total, failing = self._session.execute(query).one()
         return int(total), int(failing)

@@ -120,8 +120,13 @@ class WishRepository:
     def counts(self) -> dict[WishState, int]:
         """How many wishes are in each state in which they do not stay, or should not."""
         open_states = (WishState.WAITING, WishState.SENDING, WishState.REFUSED)
-        query = select(Wish.state, func.count()).where(Wish.state.in_(open_states)).group_by(Wish.state)
-        return dict.fromkeys(open_states, 0) | dict(self._session.execute(query).tuples().all())
+        query = (
+            select(Wish.state, func.count()).select_from(Wish).where(Wish.state.in_(open_states)).group_by(Wish.state)
+        )
+        found = dict.fromkeys(open_states, 0)
+        for state, count in self._session.execute(query):
+            found[state] = count
+        return found
 
     def oldest(self) -> datetime | None:
         """When the oldest wish was written that the network has not decided."""

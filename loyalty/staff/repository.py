@@ -32,7 +32,7 @@ class KeyRepository:
 
     def live_with(self, role: Role) -> int:
         """How many keys with this role are good."""
-        query = select(func.count()).where(Key.role == role, Key.revoked_at.is_(None))
+        query = select(func.count()).select_from(Key).where(Key.role == role, Key.revoked_at.is_(None))
         return self._session.scalar(query) or 0
 
     def page(self, cursor: str | None, limit: int) -> tuple[Sequence[Key], str | None]:

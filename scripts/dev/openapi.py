@@ -1,34 +1,49 @@
-"""Writes docs/openapi.json, the description of the API; with --check, only says whether it is current."""
+"""Writes the descriptions of both APIs, docs/openapi.json and docs/openapi-loyalty.json; with --check, only says whether they are
+current."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from clearing.kit.config import Settings
-from gateway.app import create_app
+from gateway import app as gateway
+from loyalty import app as loyalty
+from loyalty.kit.database import Database
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "docs" / "openapi.json"
+LOYALTY_FILE = ROOT / "docs" / "openapi-loyalty.json"
 
 
 def description() -> str:
     """The description that a gateway of these sources serves, as text that a diff can show."""
     settings = Settings(database_url="sqlite:///unused", contract="0x" + "c0" * 20)
-    return json.dumps(create_app(settings).openapi(), indent=1, ensure_ascii=False) + "\n"
+    return _text(gateway.create_app(settings).openapi())
+
+
+def loyalty_description() -> str:
+    """The same of a merchant's programme."""
+    return _text(loyalty.create_app(Database("sqlite:///unused")).openapi())
+
+
+def _text(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 def main() -> int:
-    """Writes the file, or compares it."""
-    text = description()
-    is_current = FILE.exists() and FILE.read_text(encoding="utf-8") == text
-    if "--check" in sys.argv[1:]:
-        if not is_current:
-            print(f"{FILE.relative_to(ROOT)} is not what the gateway says: run `make openapi`")
-        return 0 if is_current else 1
-    FILE.write_text(text, encoding="utf-8")
-    return 0
+    """Writes the files, or compares them."""
+    is_check = "--check" in sys.argv[1:]
+    stale = 0
+    for file, text in ((FILE, description()), (LOYALTY_FILE, loyalty_description())):
+        if not is_check:
+            file.write_text(text, encoding="utf-8")
+        elif not file.exists() or file.read_text(encoding="utf-8") != text:
+            print(f"{file.relative_to(ROOT)} is not what the code says: run `make openapi`")
+            stale = 1
+    return stale
 
 
 if __name__ == "__main__":

@@ -67,11 +67,11 @@ setup_python() {
   # uv is much faster but not available everywhere; pip installs the same locked set.
   if "$VENV/bin/python" -m pip install -q --disable-pip-version-check "uv==$UV_VERSION" 2>/dev/null &&
      "$VENV/bin/uv" pip install -q --python "$VENV/bin/python" --require-hashes -r requirements.lock; then
-    "$VENV/bin/uv" pip install -q --python "$VENV/bin/python" --no-deps --no-build-isolation -e sdk -e .
+    "$VENV/bin/uv" pip install -q --python "$VENV/bin/python" --no-deps --no-build-isolation -e sdk -e . -e loyalty
   else
     say "uv cannot reach the packages, trying pip"
     "$VENV/bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
-    "$VENV/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e sdk -e .
+    "$VENV/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e sdk -e . -e loyalty
   fi
 }
 
@@ -148,7 +148,7 @@ flock 9 # two runs at once, as in `make -j`, would disturb each other
 case "${1:-base}" in
   base)
     check_interpreters
-    unless_done python "$VENV/bin/ape" requirements.lock pyproject.toml sdk/pyproject.toml
+    unless_done python "$VENV/bin/ape" requirements.lock pyproject.toml sdk/pyproject.toml loyalty/pyproject.toml
     unless_done node node_modules/solc package-lock.json .npmrc
     setup_ape_compiler
     mapfile -t page_sources < <(find pages/build -type f | LC_ALL=C sort)

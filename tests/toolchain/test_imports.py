@@ -1,4 +1,4 @@
-"""The contracts of .importlinter cover what they promise, also packages that are still to come."""
+"""The contracts of .importlinter cover what they promise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FORBIDDEN = {
     "console": {"clearing", "gateway", "loyalty", "scripts", "tests"},
     "loyalty": {"clearing", "console", "gateway", "scripts", "tests"},
 }
-"""Packages to come, and which of ours each may not import: pages imports nothing, its users only tongdui and pages."""
+"""Which packages of ours each client may not import: pages imports nothing, its users only tongdui and pages."""
 
 
 def contracts() -> configparser.ConfigParser:

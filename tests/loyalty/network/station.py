@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
+
+from eth_keyfile.keyfile import create_keyfile_json
 
 from clearing.runtime.embedded.network import EmbeddedNetwork
 from loyalty.kit.settings import Settings
@@ -62,8 +66,10 @@ class Station:
 def station_on(network: EmbeddedNetwork, directory: Path) -> Station:
     """Brings a merchant with the program FUEL on board."""
     operator, treasury = (Client(network.url, network.api_keys[role]) for role in ("operator", "treasury"))
-    signer = LocalSigner.generate()
-    keystore = signer.save_keystore(directory / "station.json", PASSWORD)
+    key = secrets.token_bytes(32)
+    signer, keystore = LocalSigner(key), directory / "station.json"
+    # With so few iterations nobody waits: nobody steals the keys of tests.
+    keystore.write_text(json.dumps(create_keyfile_json(key, PASSWORD.encode(), kdf="pbkdf2", iterations=2)))  # type: ignore[arg-type]
     merchant = operator.merchants.create(name="Changhe Petroleum", signer_address=signer.address, wait=WAIT)
     operator.programs.create(merchant=merchant, code="FUEL", name="Fuel Points", default_lifetime_days=730, wait=WAIT)
     api_key = testing.first_key(operator, treasury, merchant)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date, timedelta
 
 import pytest
 
-from loyalty.network.models import OrderState, WishState
+from loyalty.network.models import OrderState, OutgoingOrder, WishState
 from loyalty.network.wishes import IssueWish, WishService
 from tests.loyalty.network.world import World
 from tongdui import APIConnectionError, Order, PreparedOrder
@@ -156,25 +157,58 @@ def test_a_program_that_is_unknown_is_refused(world: World) -> None:
     with world.database.session.begin() as session:
         WishService(session).wish(IssueWish(reference=world.reference("x"), program="NONE", member=member, points=1))
     world.settle()
-    assert [(wish.state, wish.refusal) for wish in world.wishes()] == [(WishState.REFUSED, "unknown_program")]
+    assert [(wish.state, wish.refusal) for wish in world.wishes()] == [(WishState.REFUSED, "not_found")]
 
 
-def test_an_order_whose_deadline_is_over_is_given_free_and_sent_in_another_one(world: World) -> None:
-    member = world.station.member()
-    world.wish("1", member)
+def signed_by_hand(world: World, *, nonce: int | None = None) -> OutgoingOrder:
+    """An order that a sender has signed and kept, and then died."""
     sender = world.sender()
     work = sender.desk.take()
     assert work is not None
-    prepared = sender.prepare(work, work.wishes)
-    sender.desk.keep_signed(work, prepared)
-    with world.database.session.begin() as session:  # as if it had been signed long ago: no gateway takes it any more
-        found = session.merge(work.order)
-        assert found.content is not None
-        late = found.content.replace(f'"deadline":{prepared.deadline}'.encode(), b'"deadline":1600000000')
-        assert late != found.content
-        found.content, found.deadline = late, work.order.created_at - timedelta(days=1)
+    work.order.nonce = nonce
+    kept = sender.desk.keep_signed(work, sender.prepare(work, work.wishes))
     world.clock.ahead += timedelta(seconds=world.settings.lease + 1)
+    return kept.order
+
+
+def test_an_order_whose_deadline_is_over_is_given_free_and_sent_in_another_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = world.station.member()
+    world.wish("1", member)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.client._submitter.gateway, "now", lambda: time.time() - 3_600)
+        signed_by_hand(world)
     world.settle()
     first, second = world.orders()
-    assert (first.network_order, second.state) == (None, OrderState.DONE)
+    assert (first.network_order, first.state, second.state) == (None, OrderState.DONE, OrderState.DONE)
     assert world.station.posted(member) == 10
+
+
+def test_an_order_whose_nonce_is_used_waits_until_its_bytes_are_void(world: World) -> None:
+    member = world.station.member()
+    world.wish("1", member)
+    world.settle()
+    (first,) = world.orders()
+    world.wish("2", member, 5)
+    signed_by_hand(world, nonce=first.nonce)
+    sender = world.sender()
+    assert sender.step()
+    assert not sender.step()
+    assert world.states() == [WishState.SETTLED, WishState.SENDING]
+    world.clock.ahead += timedelta(seconds=world.settings.order_lifetime + 120)
+    world.settle(sender)
+    assert world.states() == [WishState.SETTLED, WishState.SETTLED]
+    assert len(world.orders()) == 3
+    assert world.station.posted(member) == 15
+
+
+def test_refused_wishes_are_signed_anew_with_the_same_nonce(world: World) -> None:
+    member = world.station.member()
+    world.wish("good", member, 5)
+    world.wish("late", member, 7, expires_on=date(2020, 1, 1))
+    nonce = signed_by_hand(world).nonce
+    world.settle()
+    (order,) = world.orders()
+    assert (order.version, order.nonce) == (2, nonce)
+    assert world.station.posted(member) == 5
