@@ -37,9 +37,19 @@ def create_app(settings: Settings) -> Celery:
             for name, (when, expires) in schedule.items()
         },
     )
-    app.task(name="loyalty.send", shared=False)(lambda: work.send(settings))
-    app.task(name="loyalty.check", shared=False)(lambda: work.check(settings))
-    app.task(name="loyalty.clean_up", shared=False)(lambda: work.clean_up(settings))
+
+    @app.task(name="loyalty.send", shared=False)
+    def send() -> int:
+        return work.send(settings)
+
+    @app.task(name="loyalty.check", shared=False)
+    def check() -> int:
+        return work.check(settings).found
+
+    @app.task(name="loyalty.clean_up", shared=False)
+    def clean_up() -> int:
+        return work.clean_up(settings)
+
     return app
 
 

@@ -1,10 +1,7 @@
 <%
     def plain(text):
         return "\n".join(line for line in (text or "pass").splitlines() if "# ###" not in line).strip()
-%>"""${message[0].upper()}${message[1:]}.
-
-Revision ${up_revision}${", after " + down_revision if down_revision else ""}.
-"""
+%>"""${message[0].upper()}${message[1:]}."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,8 +11,6 @@ ${imports if imports else ""}
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:

@@ -1,7 +1,4 @@
-"""Initial.
-
-Revision 0001.
-"""
+"""Initial: wishes and their orders, checks and findings, keys, audit log, idempotency keys."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,8 +7,6 @@ from loyalty.kit.database import Big, Moment
 
 revision = "0001"
 down_revision = None
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:

@@ -1,0 +1,117 @@
+"""The check finds whatever programme and network do not say alike, once, and compares nothing twice that it need not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import delete, select, update
+
+from loyalty.network.checking import Checker
+from loyalty.network.models import Finding, Wish, WishState
+from tests.loyalty.network.world import World
+
+
+def findings(world: World) -> list[tuple[str, str]]:
+    """Code and subject of each finding."""
+    with world.database.reading() as session:
+        return [(found.code, found.subject) for found in session.scalars(select(Finding).order_by(Finding.id))]
+
+
+def change(world: World, name: str, **values: Any) -> str:
+    """Changes a wish behind everybody's back; its id."""
+    with world.database.session.begin() as session:
+        reference = world.reference(name)
+        session.execute(update(Wish).where(Wish.reference == reference).values(**values))
+        return session.scalars(select(Wish.id).where(Wish.reference == reference)).one()
+
+
+def settled(world: World, *names: str) -> str:
+    """Wishes that have settled, of one member."""
+    member = world.station.member()
+    for name in names:
+        world.wish(name, member, 10)
+    world.settle()
+    return member
+
+
+def test_what_agrees_is_no_finding_and_is_compared_once(world: World) -> None:
+    settled(world, "1", "2")
+    world.take_back("back", "1", 4)
+    world.settle()
+    checker = Checker(world.database, world.client)
+    first = checker.run()
+    assert (first.wishes, first.found) == (3, 0)
+    assert first.movements >= 3
+    world.clock.ahead += timedelta(hours=3)
+    again = checker.run()
+    assert (again.wishes, again.found) == (0, 0)
+    assert checker.run().movements == 0, "the last run looked until two hours after all of them"
+
+
+def test_each_difference_is_found_once(world: World) -> None:
+    member = settled(world, "points", "leaf", "missing", "refused", "unknown", "good")
+    expected = {
+        ("points_differ", change(world, "points", points=11)),
+        ("leaf_differs", change(world, "leaf", leaf="0x" + "00" * 32)),
+        ("refused_here", change(world, "refused", state=WishState.REFUSED)),
+    }
+    with world.database.session.begin() as session:
+        session.execute(delete(Wish).where(Wish.reference == world.reference("unknown")))
+        lost = session.scalars(select(Wish).where(Wish.reference == world.reference("missing"))).one()
+        lost.reference, lost.leaf = world.reference("nowhere"), "0x" + "11" * 32
+        expected.add(("missing_there", lost.id))
+    by_reference = {movement.reference: movement.id for movement in world.station.movements(member)}
+    expected |= {("unknown_here", by_reference[world.reference(name)]) for name in ("unknown", "missing")}
+    checker = Checker(world.database, world.client)
+    assert checker.run().found == len(expected)
+    assert set(findings(world)) == expected
+    assert checker.run().found == 0
+    assert len(findings(world)) == len(expected)
+
+
+def test_a_movement_that_is_not_settled_there_is_found(world: World) -> None:
+    settled(world, "original")
+    refused = world.station.client.movements.lookup("issue", [world.reference("original")])
+    assert refused[0].is_settled
+    movement = refused[0].model_copy(update={"state": "submitted", "entry": None})
+    client = world.client
+    lookup = client.movements.lookup
+
+    class Reopened:
+        """The network after a reorganisation took the block away."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(client, name)
+
+        @property
+        def movements(self) -> Any:
+            return self
+
+        def lookup(self, kind: str, references: Any) -> Any:
+            return [movement] if kind == "issue" else lookup(kind, references)
+
+        def list(self, **_: Any) -> Any:
+            return []
+
+    assert Checker(world.database, Reopened()).run().found == 1  # type: ignore[arg-type]
+    assert [code for code, _ in findings(world)] == ["not_settled_there"]
+
+
+def test_another_movement_of_the_merchant_is_no_finding(world: World) -> None:
+    member = world.station.member()
+    world.station.client.issuances.create(
+        program="FUEL", member=member, points=3, reference=world.reference("till"), wait=60
+    )
+    assert Checker(world.database, world.client).run().found == len(findings(world))
+    assert not any(subject == world.reference("till") for _, subject in findings(world))
+
+
+def test_an_erased_member_is_no_finding_because_the_entry_stays(world: World) -> None:
+    member = settled(world, "1")
+    world.station.client.redemptions.create(program="FUEL", member=member, points=10, wait=60).settled()
+    world.station.client.members.erase(member)
+    checker = Checker(world.database, world.client)
+    checker.run()
+    wish = world.wishes()[0]
+    assert wish.id not in {subject for _, subject in findings(world)}
