@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -139,15 +140,14 @@ def test_up_runs_a_programme_and_ends_with_its_parts(programme_url: str) -> None
         "LOYALTY_PORT": str(port),
     }
     process = subprocess.Popen([sys.executable, "-m", "loyalty", "up"], env=environment, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while True:
         assert process.poll() is None
         assert time.monotonic() < deadline
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}/readyz").is_success:
+        time.sleep(0.2)
+        with suppress(httpx.TransportError):
+            if httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=30).is_success:
                 break
-        except httpx.TransportError:
-            time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0
     with pytest.raises(httpx.TransportError):
