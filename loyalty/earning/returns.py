@@ -61,17 +61,22 @@ def undo(sale: Sale, awards: Iterable[Award], earlier: Iterable[Return], returne
 def _parts(sale: Sale, returns: Sequence[Return]) -> dict[int, Fraction]:
     """Which part of each line has come back."""
     lines = {line.number: line for line in sale.lines}
-    quantities, amounts = dict.fromkeys(lines, 0), dict.fromkeys(lines, 0)
+    quantities: dict[int, int] = {}
+    amounts: dict[int, int] = {}
     for each in returns:
         for line in each.lines:
             if line.number not in lines:
                 raise InvalidField("lines", f"must be lines of the sale: it has no line {line.number}")
-            quantities[line.number] += line.quantity_milli
-            amounts[line.number] += line.amount_micros
-    return {number: _part(line, quantities[number], amounts[number]) for number, line in lines.items()}
+            quantities[line.number] = quantities.get(line.number, 0) + line.quantity_milli
+            amounts[line.number] = amounts.get(line.number, 0) + line.amount_micros
+    named = {number: _part(lines[number], quantities[number], amounts[number]) for number in quantities}
+    return dict.fromkeys(lines, Fraction()) | named
 
 
 def _part(line: Line, quantity_milli: int, amount_micros: int) -> Fraction:
+    """Which part of a line has come back that returns name."""
+    if not line.quantity_milli and not line.amount_micros:
+        return Fraction(1)
     if quantity_milli > line.quantity_milli:
         raise InvalidField(
             f"lines[{line.number}].quantity_milli",
@@ -92,7 +97,7 @@ def _of_award(award: Award, parts: dict[int, Fraction]) -> Fraction:
     """Which part of the award has come back."""
     weight = sum(share.weight for share in award.shares)
     if not weight:
-        return Fraction()
+        return Fraction(all(parts[share.line] == 1 for share in award.shares))
     return sum((share.weight * parts[share.line] for share in award.shares), Fraction()) / weight
 
 

@@ -79,6 +79,14 @@ def test_what_earned_nothing_takes_back_nothing() -> None:
     ) == [{}]
 
 
+def test_a_line_of_nothing_has_come_back_when_a_return_names_it() -> None:
+    bought = sale(line(1, "air", quantity="0"), line(2, "water", quantity="0"))
+    awards = evaluate(bought, customer(), rule_set(rule("visit", {"kind": "fixed", "points": 5})))
+    first, second = (Return(bought.station, "4711", "R", date(2026, 7, 8), (ReturnedLine(at, 0, 0),)) for at in (1, 2))
+    assert [each.points for each in undo(bought, awards, (), first)] == [2]
+    assert [each.points for each in undo(bought, awards, (first,), second)] == [3]
+
+
 def test_a_budget_gets_back_what_it_paid_in_the_period_in_which_it_paid() -> None:
     rules = rule_set(rule("yuan", YUAN, budget={"points_per_month": 1_000, "points_in_all": 2_000}))
     (each,) = undo(SALE, evaluate(SALE, customer(), rules), (), back(ReturnedLine(1, 40_000, yuan(300))))
