@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from loyalty.earning import explanations
 from loyalty.earning.reasons import Reason, Text
@@ -28,8 +29,7 @@ class Taking:
     closes: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """How much of an award is a line's: its weight, of the sum of all weights."""
 
     line: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, lru_cache
@@ -60,9 +60,16 @@ class Condition:
     _of_line: tuple[Callable[[Line], object], ...]
     _answer: Callable[[tuple[object, ...]], bool]
 
-    def holds(self, facts: Facts, line: Line) -> bool:
-        """Whether the condition holds for this line. One that is not `per_line` says the same for all lines of a sale."""
-        return bool(self._answer((*[read(facts) for read in self._of_sale], *[read(line) for read in self._of_line])))
+    def matching(self, facts: Facts) -> Sequence[Line]:
+        """The lines of a sale for which the condition holds: all or none, if it is not asked for each of them."""
+        lines, answer = facts.sale.lines, self._answer
+        of_sale = tuple([read(facts) for read in self._of_sale])
+        if not self._of_line:
+            return lines if answer(of_sale) else ()
+        if not of_sale and len(self._of_line) == 1:
+            read = self._of_line[0]
+            return [line for line in lines if answer((read(line),))]
+        return [line for line in lines if answer((*of_sale, *[read(line) for read in self._of_line]))]
 
 
 _TYPES: Mapping[str, Any] = {name: known.type for name, known in NAMES.items()} | {

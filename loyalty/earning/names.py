@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from cel_expr_python import cel
@@ -98,9 +99,9 @@ NAMES: dict[str, Name] = {
 }
 
 LINE_NAMES: dict[str, LineName] = {
-    "line.article": LineName(_TEXT, "the article's code", lambda line: line.article),
-    "line.category": LineName(_TEXT, "the article's category, or ''", lambda line: line.category),
-    "line.unit": LineName(_TEXT, "'l', 'kg', 'kwh' or 'piece'", lambda line: line.unit),
-    "line.quantity_milli": LineName(_WHOLE, "40 litres are 40000", lambda line: line.quantity_milli),
+    "line.article": LineName(_TEXT, "the article's code", attrgetter("article")),
+    "line.category": LineName(_TEXT, "the article's category, or ''", attrgetter("category")),
+    "line.unit": LineName(_TEXT, "'l', 'kg', 'kwh' or 'piece'", attrgetter("unit")),
+    "line.quantity_milli": LineName(_WHOLE, "40 litres are 40000", attrgetter("quantity_milli")),
     "line.amount_fen": LineName(_WHOLE, "what was paid, in whole fen", lambda line: line.amount_micros // FEN),
 }

@@ -40,11 +40,6 @@ class Name(BaseModel):
     en: Said
     zh: Said
 
-    @property
-    def text(self) -> Text:
-        """The name as a text of a reason."""
-        return Text(self.en, self.zh)
-
 
 class Period(BaseModel):
     """From one day until another, both included, in the rule set's time zone. Without an end it has none."""
@@ -130,6 +125,11 @@ class Rule(BaseModel):
             # A line's share of them is a fraction of what the sale came to: with each sale another denominator.
             raise InvalidField("carry", "does not go with fixed points: leave it out, or earn by what is bought")
         return self
+
+    @cached_property
+    def text(self) -> Text:
+        """The name as a text of a reason."""
+        return Text(self.name.en, self.name.zh)
 
     @cached_property
     def compiled(self) -> Condition:

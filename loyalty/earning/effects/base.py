@@ -90,7 +90,12 @@ class Rate(BaseModel):
     per: Per = 1
 
     def __str__(self) -> str:
-        return str(self.points) if self.per == 1 else f"{self.points}/{self.per}"
+        return rate(self.points, self.per)
+
+
+def rate(points: int, per: int) -> str:
+    """So many points for so many units, as a reason says it."""
+    return str(points) if per == 1 else f"{points}/{per}"
 
 
 class PerQuantity(Earning):
@@ -111,5 +116,5 @@ class PerQuantity(Earning):
     def reasons(self, lines: Sequence[Line]) -> list[Reason]:
         """The quantity, and points a unit."""
         quantity = sum(line.quantity_milli for line in lines if line.unit == self.UNIT)
-        rate = str(Rate(points=self.points, per=self.per))
-        return [Reason.of(self.kind, quantity=decimal(quantity, WHOLE, self.PLACES), rate=rate)]
+        said = decimal(quantity, WHOLE, self.PLACES)
+        return [Reason.of(self.kind, quantity=said, rate=rate(self.points, self.per))]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from loyalty.earning.bounds import YUAN
-from loyalty.earning.effects.base import Earned, Earning, Per, Points, Rate
+from loyalty.earning.effects.base import Earned, Earning, Per, Points, rate
 from loyalty.earning.reasons import Reason, Text, decimal
 from loyalty.sales.types import Line
 
@@ -27,4 +27,4 @@ class PerYuan(Earning):
     def reasons(self, lines: Sequence[Line]) -> list[Reason]:
         """The amount, and points a yuan."""
         amount = decimal(sum(line.amount_micros for line in lines), YUAN, 2)
-        return [Reason.of("per_yuan", amount=amount, rate=str(Rate(points=self.points, per=self.per)))]
+        return [Reason.of("per_yuan", amount=amount, rate=rate(self.points, self.per))]
