@@ -1,4 +1,4 @@
-"""What is published works without a checkout: both wheels hold what they need, declare what they import, and run."""
+"""What is published works without a checkout: the wheels hold what they need, declare what they import, and run."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ from scripts.dev.services import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SDK = ROOT / "sdk"
-OURS = {"tongdui", "tongdui-clearing"}
+LOYALTY = ROOT / "loyalty"
+OURS = {"tongdui", "tongdui-clearing", "tongdui-loyalty"}
 
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Both wheels, as they would be published, by the name of their package."""
+    """All wheels, as they would be published, by the name of their package."""
     into = tmp_path_factory.mktemp("wheels")
-    for project in (ROOT, SDK):
+    for project in (ROOT, SDK, LOYALTY):
         run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(into)], project)
     return {path.name.partition("-")[0].replace("_", "-"): path for path in into.glob("*.whl")}
 
@@ -288,6 +289,24 @@ def test_a_network_runs_from_the_wheels_and_takes_a_merchant_on_board(installed:
         code = up.wait(60)
     assert code == 0, (tmp_path / "up.log").read_text()
     assert "Stopped." in (tmp_path / "up.log").read_text()
+
+
+# -------------------------------------------------------------------- the programme
+
+IMPORT_THE_PROGRAMME = """
+import importlib, pkgutil, loyalty
+assert "/site-packages/" in loyalty.__file__, loyalty.__file__
+for module in pkgutil.walk_packages(loyalty.__path__, "loyalty."):
+    if not module.name.startswith("loyalty.migrations.env"):  # Alembic runs it
+        importlib.import_module(module.name)
+"""
+
+
+def test_the_programme_works_with_only_its_own_requirements(wheels: dict[str, Path], tmp_path: Path) -> None:
+    bin_ = environment(tmp_path / "loyalty", [wheels["tongdui"], wheels["tongdui-loyalty"]])
+    run([str(bin_ / "python"), "-c", IMPORT_THE_PROGRAMME], tmp_path)
+    assert run([str(bin_ / "loyalty"), "migrate"], tmp_path).startswith("the schema is 0")
+    assert (tmp_path / "loyalty.db").exists()
 
 
 def wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
