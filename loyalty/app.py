@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 import loyalty.models  # noqa: F401 (all tables)
 from loyalty.api.audit_log import routes as audit_log
-from loyalty.api.findings import routes as findings
+from loyalty.api.differences import routes as differences
 from loyalty.api.health import routes as health
 from loyalty.api.keys import routes as keys
 from loyalty.api.wishes import routes as wishes
@@ -17,7 +17,7 @@ from loyalty.http.routes import unruled
 from loyalty.kit.database import Database
 from loyalty.kit.metrics import Metrics
 
-ROUTERS = (health.router, wishes.router, findings.router, keys.router, audit_log.router)
+ROUTERS = (health.router, wishes.router, differences.router, keys.router, audit_log.router)
 
 
 def create_app(database: Database) -> FastAPI:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from threading import Event
 
+from loyalty.kit.logs import configure as configure_logs
 from loyalty.kit.settings import Settings, WrongSettings, load_settings
 from loyalty.staff.models import Role
 
@@ -25,6 +26,7 @@ _STOP_SECONDS = 30
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command; the exit code says how it went."""
     chosen = _parser().parse_args(arguments)
+    configure_logs()
     run: Callable[[Settings, argparse.Namespace], int] = chosen.run
     try:
         sys.exit(run(load_settings(), chosen))
@@ -119,7 +121,7 @@ def _check(settings: Settings, _chosen: argparse.Namespace) -> int:
     from loyalty.jobs.work import check
 
     tally = check(settings)
-    sys.stdout.write(f"{tally.wishes} wishes and {tally.movements} movements compared, {tally.found} new findings\n")
+    sys.stdout.write(f"{tally.wishes} wishes and {tally.movements} movements compared, {tally.found} new differences\n")
     return FOUND if tally.found else 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from loyalty.audit_log.models import AuditEntry
 from loyalty.http.idempotency.models import IdempotencyRecord
-from loyalty.network.models import Check, Finding, OutgoingOrder, Wish
+from loyalty.network.models import Check, Difference, OutgoingOrder, Wish
 from loyalty.staff.models import Key
 
-TABLES = (AuditEntry, Check, Finding, IdempotencyRecord, Key, OutgoingOrder, Wish)
+TABLES = (AuditEntry, Check, Difference, IdempotencyRecord, Key, OutgoingOrder, Wish)

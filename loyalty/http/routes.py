@@ -67,9 +67,12 @@ class Route(APIRoute):
             if caller is not None and caller.role not in roles:
                 raise NotAllowed("forbidden", f"the role {caller.role} may not {method} {self.path_format}")
             if method in _LOOKING:
-                with database.reading() as session:
-                    request.state.call = Call(session, caller)
+                session = database.reading()
+                request.state.call = Call(session, caller)
+                try:
                     return await handle(request)
+                finally:
+                    await run_in_threadpool(session.close)
             assert caller is not None, "nobody changes anything without a key"
             return await _once(database, caller, request, handle)
 

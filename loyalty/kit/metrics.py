@@ -30,8 +30,8 @@ class Metrics:
             "Orders that the network did not take when they were last sent",
             registry=self.registry,
         )
-        self.findings = Gauge(
-            "loyalty_findings_open", "Findings of the check that nobody has closed", registry=self.registry
+        self.differences = Gauge(
+            "loyalty_differences_open", "Differences of the check that nobody has closed", registry=self.registry
         )
         self.checked = Gauge(
             "loyalty_check_seconds", "Time since the last check that came to its end", registry=self.registry

@@ -15,8 +15,8 @@ import structlog
 
 from loyalty.kit.database import Database, in_pieces
 from loyalty.kit.ids import new_id
-from loyalty.network.finding_repository import FindingRepository
-from loyalty.network.findings import FindingService
+from loyalty.network.difference_repository import DifferenceRepository
+from loyalty.network.differences import DifferenceService
 from loyalty.network.kinds import KINDS
 from loyalty.network.kinds.kind import MARK
 from loyalty.network.models import Check, Wish, WishState
@@ -59,7 +59,7 @@ class Checker:
             check = Check(
                 id=new_id("chk"), looked_until=begun, wishes=tally.wishes, movements=tally.movements, found=tally.found
             )
-            FindingRepository(session).add(check)
+            DifferenceRepository(session).add(check)
         log.info("checked", wishes=tally.wishes, movements=tally.movements, found=tally.found)
         return tally
 
@@ -71,15 +71,15 @@ class Checker:
             movements = self._movements_of(wishes)
             entries = self._entries_of(wish for wish in wishes if wish.reference not in movements)
             with self._database.session.begin() as session:
-                findings = FindingService(session)
+                differences = DifferenceService(session)
                 for wish in wishes:
                     here = _of_wish(wish)
                     if wish.reference in movements:
                         there = _of_movement(movements[wish.reference])
                     else:
                         there = _of_entry(entries.get(wish.id), here)
-                    if code := _difference(here, there):
-                        tally.found += findings.note(code, wish.id, wish.reference, here, there)
+                    if code := _code_of(here, there):
+                        tally.found += differences.note(code, wish.id, wish.reference, here, there)
                 WishRepository(session).mark_compared([wish.id for wish in wishes], self._database.clock.now())
             tally.wishes += len(wishes)
 
@@ -114,13 +114,13 @@ class Checker:
             references = [str(movement.reference) for movement in some if movement.reference is not None]
             with self._database.session.begin() as session:
                 wishes = WishRepository(session).with_references(references)
-                findings = FindingService(session)
+                differences = DifferenceService(session)
                 for movement in some:
                     wish = wishes.get(str(movement.reference))
                     if code := _strangeness(wish, movement):
                         subject = movement.id if wish is None else wish.id
                         here = {} if wish is None else _of_wish(wish)
-                        tally.found += findings.note(code, subject, movement.reference, here, _of_movement(movement))
+                        tally.found += differences.note(code, subject, movement.reference, here, _of_movement(movement))
             tally.movements += len(some)
 
     def _listed(self, kind: str) -> Iterable[Movement]:
@@ -128,11 +128,11 @@ class Checker:
 
     def _looked_until(self) -> datetime | None:
         with self._database.reading() as session:
-            last = FindingRepository(session).last_check()
+            last = DifferenceRepository(session).last_check()
         return None if last is None else last.looked_until - _OVERLAP
 
 
-def _difference(here: Mapping[str, Any], there: Mapping[str, Any]) -> str | None:
+def _code_of(here: Mapping[str, Any], there: Mapping[str, Any]) -> str | None:
     """How a settled wish and what the network has of it differ."""
     if there["state"] is None:
         return "missing_there"

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from loyalty.kit.database import clock_of
 from loyalty.kit.metrics import Metrics
-from loyalty.network.finding_repository import FindingRepository
+from loyalty.network.difference_repository import DifferenceRepository
 from loyalty.network.order_repository import OrderRepository
 from loyalty.network.wish_repository import WishRepository
 
@@ -23,9 +23,9 @@ def read_gauges(session: Session, metrics: Metrics) -> None:
     total, failing = OrderRepository(session).open_and_failing()
     metrics.orders.set(total)
     metrics.failing.set(failing)
-    findings = FindingRepository(session)
-    metrics.findings.set(findings.open_count())
-    check = findings.last_check()
+    differences = DifferenceRepository(session)
+    metrics.differences.set(differences.open_count())
+    check = differences.last_check()
     metrics.checked.set(_age(check.ended_at if check else None, now))
 
 

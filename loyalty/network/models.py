@@ -130,15 +130,15 @@ class Check(Base):
     movements: Mapped[int]
     """The network's movements that were looked up here."""
     found: Mapped[int]
-    """Findings that were not known before."""
+    """Differences that were not known before."""
     ended_at: Mapped[datetime] = mapped_column(default=time_of_insert)
 
 
-class Finding(Base):
+class Difference(Base):
     """Something that the programme and the chain do not say alike."""
 
-    __tablename__ = "findings"
-    __table_args__ = (partial_index("findings_open_index", "id", where="closed_at IS NULL"),)
+    __tablename__ = "differences"
+    __table_args__ = (partial_index("differences_open_index", "id", where="closed_at IS NULL"),)
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     code: Mapped[str] = mapped_column(String(40))
@@ -151,4 +151,4 @@ class Finding(Base):
     closed_at: Mapped[datetime | None]
 
 
-Index("findings_code_subject_unique", Finding.code, Finding.subject, unique=True)
+Index("differences_code_subject_unique", Difference.code, Difference.subject, unique=True)

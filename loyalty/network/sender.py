@@ -15,13 +15,14 @@ from loyalty.kit.database import Database
 from loyalty.kit.settings import Settings
 from loyalty.network.kinds import KINDS
 from loyalty.network.models import OrderState, Wish
-from loyalty.network.sending import Desk, LostLease, Reason, Work
+from loyalty.network.sending import LostLease, OutgoingOrders, Reason, Work
 from tongdui import (
     APIError,
     AuthorizationError,
     Client,
     DuplicateReferenceError,
     ForbiddenError,
+    IdempotencyKeyReusedError,
     InstructionRequest,
     Movement,
     NonceUsedError,
@@ -35,6 +36,7 @@ from tongdui import (
 log = structlog.get_logger(__name__)
 
 _POINTER = re.compile(r"/instructions/(\d+)(?:/|$)")
+_TOO_LARGE = 413
 _PASSING = frozenset({"program_paused", "over_issuance_cap", "member_merged", "not_settled"})
 """Refusals of an instruction that say "not now": tomorrow, or once somebody has acted, it may be carried out as it is."""
 
@@ -44,11 +46,11 @@ class Sender:
 
     def __init__(self, database: Database, client: Client, settings: Settings) -> None:
         self._client = client
-        self.desk = Desk(database, settings)
+        self.orders = OutgoingOrders(database, settings)
 
     def step(self) -> bool:
         """Works on one order, as far as it goes now. False if nothing is due."""
-        work = self.desk.take()
+        work = self.orders.take()
         if work is None:
             return False
         try:
@@ -72,7 +74,7 @@ class Sender:
             except (TongduiError, TypeError, ValueError) as error:
                 # No answer, "not now", or something that no other order would change: the bytes stay what they are.
                 log.warning("the network did not decide", order=work.order.id, error=str(error))
-                self.desk.postpone(work, str(error))
+                self.orders.postpone(work, str(error))
                 return
 
     # ---------------------------------------------------------------- claimed -> signed
@@ -81,8 +83,8 @@ class Sender:
         try:
             prepared = self.prepare(work, work.wishes)
         except NotFoundError:
-            return self.desk.refuse(work, self._unknown(work, work.wishes))
-        return self.desk.keep_signed(work, prepared)
+            return self.orders.refuse(work, self._unknown(work, work.wishes))
+        return self.orders.keep_signed(work, prepared)
 
     def prepare(self, work: Work, wishes: Sequence[Wish]) -> PreparedOrder:
         """Signs wishes as one order. With the same key it takes the same nonce."""
@@ -114,13 +116,20 @@ class Sender:
             return self._recover(work, error)
         except AuthorizationError as error:
             if error.code == "deadline_passed":
-                self.desk.let_go(work, str(error))
+                self.orders.let_go(work, str(error))
             else:  # a key or a member's address has changed: what is signed now may be right
-                self.desk.sign_anew(work, str(error))
+                self.orders.sign_anew(work, str(error))
+            return None
+        except IdempotencyKeyReusedError as error:  # it is for another version of the order, whatever it was
+            self.orders.sign_anew(work, str(error))
             return None
         except (UnprocessableError, NotFoundError, ForbiddenError) as error:
             return self._refused(work, error)
-        self.desk.keep_accepted(work, order.id)
+        except APIError as error:
+            if error.status != _TOO_LARGE or len(work.wishes) == 1:
+                raise
+            return self.orders.split(work)
+        self.orders.keep_accepted(work, order.id)
         return None
 
     def submit(self, prepared: PreparedOrder) -> Order:
@@ -131,30 +140,30 @@ class Sender:
         """The network takes the order only without some of its wishes."""
         pointed = _pointed(error, work.wishes)
         if error.code in _PASSING:
-            self.desk.sign_anew(work, str(error))
+            self.orders.sign_anew(work, str(error))
             return None
         if pointed:
-            return self.desk.refuse(work, {wish.id: (error.code, detail) for wish, detail in pointed.items()})
+            return self.orders.refuse(work, {wish.id: (error.code, detail) for wish, detail in pointed.items()})
         if isinstance(error, ForbiddenError):
             raise error  # it is about whoever calls, not about what was asked
         if len(work.wishes) > 1:
-            return self.desk.split(work)
-        return self.desk.refuse(work, {work.wishes[0].id: (error.code, error.detail)})
+            return self.orders.split(work)
+        return self.orders.refuse(work, {work.wishes[0].id: (error.code, error.detail)})
 
     def _adopt(self, work: Work, error: APIError, suspects: Iterable[Wish]) -> Work | None:
         """The network has some of the wishes: from an earlier life of this database, or from somebody else."""
         found, reasons = self._known(work, suspects)
         if not found and not reasons:
-            self.desk.postpone(work, str(error))  # somebody is submitting them at this very moment
+            self.orders.postpone(work, str(error))  # somebody is submitting them at this very moment
             return None
-        return self.desk.adopt(work, found, reasons)
+        return self.orders.adopt(work, found, reasons)
 
     def _recover(self, work: Work, error: NonceUsedError) -> Work | None:
         """Another order has the nonce. What the network has of the wishes is adopted; the others wait until the bytes are void."""
         found, reasons = self._known(work, work.wishes)
         if found or reasons:
-            return self.desk.adopt(work, found, reasons)
-        self.desk.let_go(work, str(error))
+            return self.orders.adopt(work, found, reasons)
+        self.orders.let_go(work, str(error))
         return None
 
     def _known(self, work: Work, wishes: Iterable[Wish]) -> tuple[dict[str, str], dict[str, Reason]]:
@@ -185,9 +194,9 @@ class Sender:
         order = self._client.orders.get(work.order.network_order)
         movements: Mapping[str | None, Movement] = {movement.reference: movement for movement in order.movements}
         if missing := [wish.reference for wish in work.wishes if wish.reference not in movements]:
-            self.desk.postpone(work, f"{order.id} of the network has no movement {missing[0]}")
+            self.orders.postpone(work, f"{order.id} of the network has no movement {missing[0]}")
             return
-        self.desk.book(work, movements)
+        self.orders.book(work, movements)
 
 
 def _pointed(error: APIError, wishes: Sequence[Wish]) -> dict[Wish, str]:

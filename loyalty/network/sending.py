@@ -62,7 +62,7 @@ class Work:
         return self.originals.get(wish.original_id) if wish.original_id is not None else None
 
 
-class Desk:
+class OutgoingOrders:
     """Where a sender keeps what it does."""
 
     def __init__(self, database: Database, settings: Settings) -> None:

@@ -10,11 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from loyalty import commands
 from loyalty.kit.clock import ShiftedClock
 from loyalty.kit.database import Database
 from scripts.dev.services import Postgres
 
 _numbers = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _programme_logs() -> Iterator[None]:
+    """Keeps a command that a test runs here from giving all loggers a stream that is closed when the test ends."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(commands, "configure_logs", lambda: None)
+        yield
 
 
 @pytest.fixture(scope="session")

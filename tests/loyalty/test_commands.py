@@ -14,6 +14,7 @@ import httpx
 import pytest
 from alembic import command
 from alembic.config import Config
+from pydantic import SecretStr
 
 from loyalty.commands import CANNOT, main
 from loyalty.http.idempotency.service import IdempotencyService
@@ -111,6 +112,15 @@ def test_settings_come_from_a_file_too(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert (settings.port, settings.password) == (8123, "secret")
     with pytest.raises(WrongSettings, match="LOYALTY_LEASE"):
         load_settings(lease=1)
+
+
+@pytest.mark.parametrize("page", ["docs/loyalty.md", "docs/zh/loyalty.md"])
+def test_every_setting_is_in_the_table_with_its_default(page: str) -> None:
+    text = Path(page).read_text(encoding="utf-8")
+    for name, field in Settings.model_fields.items():
+        (row,) = (line for line in text.splitlines() if line.startswith("|") and f"`LOYALTY_{name.upper()}`" in line)
+        if field.default not in ("", None) and not isinstance(field.default, SecretStr):
+            assert str(field.default).rstrip("/") in row, name
 
 
 def test_every_job_of_the_schedule_is_there_and_runs(programme: Database, shifted: ShiftedClock) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from loyalty.audit_log.models import AuditEntry
 from loyalty.kit.database import Database
 from loyalty.kit.errors import Refusal
-from loyalty.network.findings import FindingService
+from loyalty.network.differences import DifferenceService
 from loyalty.network.models import Wish, WishState
 from loyalty.network.wishes import IssueWish, ReverseWish, WishService, refuse
 from tests.loyalty.http_calls import Api, api_on
@@ -193,17 +193,17 @@ def test_a_decision_is_made_once_about_what_was_refused_and_is_audited(api: Api)
     assert entry.after == {"state": "retried", "retried_as": first.json()["id"]}
 
 
-def test_a_finding_is_shown_until_somebody_closes_it(api: Api) -> None:
+def test_a_difference_is_shown_until_somebody_closes_it(api: Api) -> None:
     with api.database.session.begin() as session:
-        assert FindingService(session).note("points_differ", "wsh_x", "sale:1", {"points": 1}, {"points": 2})
+        assert DifferenceService(session).note("points_differ", "wsh_x", "sale:1", {"points": 1}, {"points": 2})
     with api.database.session.begin() as session:
-        assert not FindingService(session).note("points_differ", "wsh_x", "sale:1", {"points": 1}, {"points": 2})
-    (found,) = api.get("/v1/findings", open=True).json()["data"]
+        assert not DifferenceService(session).note("points_differ", "wsh_x", "sale:1", {"points": 1}, {"points": 2})
+    (found,) = api.get("/v1/differences", open=True).json()["data"]
     assert (found["code"], found["here"], found["there"]) == ("points_differ", {"points": 1}, {"points": 2})
-    assert api.post(f"/v1/findings/{found['id']}/close", REASON).json()["closed_at"]
-    assert api.post(f"/v1/findings/{found['id']}/close", REASON).status_code == 200
-    assert api.get("/v1/findings", open=True).json()["data"] == []
-    assert len(api.get("/v1/findings", open=False).json()["data"]) == 1
-    assert api.post("/v1/findings/fnd_x/close", REASON).json()["code"] == "unknown_finding"
+    assert api.post(f"/v1/differences/{found['id']}/close", REASON).json()["closed_at"]
+    assert api.post(f"/v1/differences/{found['id']}/close", REASON).status_code == 200
+    assert api.get("/v1/differences", open=True).json()["data"] == []
+    assert len(api.get("/v1/differences", open=False).json()["data"]) == 1
+    assert api.post("/v1/differences/dif_x/close", REASON).json()["code"] == "unknown_difference"
     actions = [entry["action"] for entry in api.get("/v1/audit-log", subject=found["id"]).json()["data"]]
-    assert actions == ["finding.closed"]
+    assert actions == ["difference.closed"]

@@ -1,4 +1,4 @@
-"""Initial: wishes and their orders, checks and findings, keys, audit log, idempotency keys."""
+"""Initial: wishes and their orders, checks and differences, keys, audit log, idempotency keys."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -36,7 +36,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("checks_pkey")),
     )
     op.create_table(
-        "findings",
+        "differences",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("code", sa.String(length=40), nullable=False),
         sa.Column("subject", sa.String(length=40), nullable=False),
@@ -45,12 +45,12 @@ def upgrade() -> None:
         sa.Column("there", sa.JSON(), nullable=False),
         sa.Column("found_at", Moment(), nullable=False),
         sa.Column("closed_at", Moment(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("findings_pkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("differences_pkey")),
     )
-    with op.batch_alter_table("findings", schema=None) as batch_op:
-        batch_op.create_index("findings_code_subject_unique", ["code", "subject"], unique=True)
+    with op.batch_alter_table("differences", schema=None) as batch_op:
+        batch_op.create_index("differences_code_subject_unique", ["code", "subject"], unique=True)
         batch_op.create_index(
-            "findings_open_index",
+            "differences_open_index",
             ["id"],
             unique=False,
             postgresql_where=sa.text("closed_at IS NULL"),
@@ -176,15 +176,15 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("idempotency_records_created_at_index"))
 
     op.drop_table("idempotency_records")
-    with op.batch_alter_table("findings", schema=None) as batch_op:
+    with op.batch_alter_table("differences", schema=None) as batch_op:
         batch_op.drop_index(
-            "findings_open_index",
+            "differences_open_index",
             postgresql_where=sa.text("closed_at IS NULL"),
             sqlite_where=sa.text("closed_at IS NULL"),
         )
-        batch_op.drop_index("findings_code_subject_unique")
+        batch_op.drop_index("differences_code_subject_unique")
 
-    op.drop_table("findings")
+    op.drop_table("differences")
     op.drop_table("checks")
     with op.batch_alter_table("audit_entries", schema=None) as batch_op:
         batch_op.drop_index("audit_entries_subject_index")

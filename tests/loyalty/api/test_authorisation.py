@@ -19,8 +19,8 @@ MATRIX: dict[tuple[str, str], set[Role | None]] = {
     ("GET", "/v1/wishes/{wish}"): {M, R, A},
     ("POST", "/v1/wishes/{wish}/retry"): {R},
     ("POST", "/v1/wishes/{wish}/write-off"): {R},
-    ("GET", "/v1/findings"): {R, A},
-    ("POST", "/v1/findings/{finding}/close"): {R},
+    ("GET", "/v1/differences"): {R, A},
+    ("POST", "/v1/differences/{difference}/close"): {R},
     ("GET", "/v1/keys"): {R, A},
     ("POST", "/v1/keys"): {R},
     ("POST", "/v1/keys/{key}/revoke"): {R},
@@ -36,7 +36,7 @@ def test_every_route_is_in_the_table() -> None:
 def test_only_these_roles_get_in(api: Api) -> None:
     wrong = []
     for (method, route), allowed in MATRIX.items():
-        path = route.replace("{wish}", "wsh_x").replace("{finding}", "fnd_x").replace("{key}", "key_x")
+        path = route.replace("{wish}", "wsh_x").replace("{difference}", "dif_x").replace("{key}", "key_x")
         for role in (*Role, None):
             answer = api.get(path, role) if method == "GET" else api.post(path, {"reason": "a test"}, role)
             expected = {404, 422, 200} if role in allowed else {401} if role is None else {403}

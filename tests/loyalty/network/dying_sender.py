@@ -40,7 +40,7 @@ def main(name: str, when: str) -> None:
     database = Database(settings.database_url)
     with network_client(settings) as client:
         sender = Sender(database, client, settings)
-        owner: Any = sender.desk if hasattr(sender.desk, name) else sender
+        owner: Any = sender.orders if hasattr(sender.orders, name) else sender
         setattr(owner, name, dying(getattr(owner, name), when))
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:

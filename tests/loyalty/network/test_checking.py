@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from loyalty.network.checking import Checker
-from loyalty.network.models import Check, Finding, Wish, WishState
+from loyalty.network.models import Check, Difference, Wish, WishState
 from tests.loyalty.network.world import World
 
 
@@ -27,10 +27,10 @@ def forget_runs(world: World) -> None:
         session.execute(delete(Check).where(Check.id != "chk_0"))
 
 
-def findings(world: World) -> list[tuple[str, str]]:
-    """Code and subject of each finding."""
+def differences(world: World) -> list[tuple[str, str]]:
+    """Code and subject of each difference."""
     with world.database.reading() as session:
-        return [(found.code, found.subject) for found in session.scalars(select(Finding).order_by(Finding.id))]
+        return [(found.code, found.subject) for found in session.scalars(select(Difference).order_by(Difference.id))]
 
 
 def change(world: World, name: str, **values: Any) -> str:
@@ -50,7 +50,7 @@ def settled(world: World, *names: str) -> str:
     return member
 
 
-def test_what_agrees_is_no_finding_and_is_compared_once(world: World) -> None:
+def test_what_agrees_is_no_difference_and_is_compared_once(world: World) -> None:
     settled(world, "1", "2")
     world.take_back("back", "1", 4)
     world.settle()
@@ -82,11 +82,11 @@ def test_each_difference_is_found_once(world: World) -> None:
     expected |= {("unknown_here", by_reference[world.reference(name)]) for name in ("unknown", "missing")}
     checker = Checker(world.database, world.client)
     assert checker.run().found == len(expected)
-    assert set(findings(world)) == expected
+    assert set(differences(world)) == expected
     forget_runs(world)
     again = checker.run()
     assert (again.found, again.movements) == (0, 6)
-    assert len(findings(world)) == len(expected)
+    assert len(differences(world)) == len(expected)
 
 
 def test_a_movement_that_is_not_settled_there_is_found(world: World) -> None:
@@ -114,23 +114,23 @@ def test_a_movement_that_is_not_settled_there_is_found(world: World) -> None:
             return []
 
     assert Checker(world.database, Reopened()).run().found == 1  # type: ignore[arg-type]
-    assert [code for code, _ in findings(world)] == ["not_settled_there"]
+    assert [code for code, _ in differences(world)] == ["not_settled_there"]
 
 
-def test_another_movement_of_the_merchant_is_no_finding(world: World) -> None:
+def test_another_movement_of_the_merchant_is_no_difference(world: World) -> None:
     member = world.station.member()
     world.station.client.issuances.create(
         program="FUEL", member=member, points=3, reference=world.reference("till"), wait=60
     )
-    assert Checker(world.database, world.client).run().found == len(findings(world))
-    assert not any(subject == world.reference("till") for _, subject in findings(world))
+    assert Checker(world.database, world.client).run().found == len(differences(world))
+    assert not any(subject == world.reference("till") for _, subject in differences(world))
 
 
-def test_an_erased_member_is_no_finding_because_the_entry_stays(world: World) -> None:
+def test_an_erased_member_is_no_difference_because_the_entry_stays(world: World) -> None:
     member = settled(world, "1")
     world.station.client.redemptions.create(program="FUEL", member=member, points=10, wait=60).settled()
     world.station.client.members.erase(member)
     checker = Checker(world.database, world.client)
     checker.run()
     wish = world.wishes()[0]
-    assert wish.id not in {subject for _, subject in findings(world)}
+    assert wish.id not in {subject for _, subject in differences(world)}

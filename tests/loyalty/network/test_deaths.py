@@ -140,17 +140,17 @@ def test_a_sender_that_was_slow_changes_nothing_any_more(world: World) -> None:
     member = world.station.member()
     world.wish("1", member)
     slow = world.sender()
-    work = slow.desk.take()
+    work = slow.orders.take()
     assert work is not None
     prepared = slow.prepare(work, work.wishes)
     outlive_the_lease(world)
     world.settle()
     changes: list[Any] = [
-        lambda: slow.desk.keep_signed(work, prepared),
-        lambda: slow.desk.keep_accepted(work, "ord_x"),
-        lambda: slow.desk.refuse(work, {work.wishes[0].id: ("x", "x")}),
-        lambda: slow.desk.let_go(work, "x"),
-        lambda: slow.desk.postpone(work, "x"),
+        lambda: slow.orders.keep_signed(work, prepared),
+        lambda: slow.orders.keep_accepted(work, "ord_x"),
+        lambda: slow.orders.refuse(work, {work.wishes[0].id: ("x", "x")}),
+        lambda: slow.orders.let_go(work, "x"),
+        lambda: slow.orders.postpone(work, "x"),
     ]
     for change in changes:
         with pytest.raises(LostLease):
@@ -164,9 +164,9 @@ def test_bytes_of_a_slow_sender_that_arrive_late_have_no_second_effect(world: Wo
     member = world.station.member()
     world.wish("1", member)
     slow = world.sender()
-    work = slow.desk.take()
+    work = slow.orders.take()
     assert work is not None
-    signed = slow.desk.keep_signed(work, slow.prepare(work, work.wishes))
+    signed = slow.orders.keep_signed(work, slow.prepare(work, work.wishes))
     late = signed.prepared
     outlive_the_lease(world)
     world.settle()

@@ -163,10 +163,10 @@ def test_a_program_that_is_unknown_is_refused(world: World) -> None:
 def signed_by_hand(world: World, *, nonce: int | None = None) -> OutgoingOrder:
     """An order that a sender has signed and kept, and then died."""
     sender = world.sender()
-    work = sender.desk.take()
+    work = sender.orders.take()
     assert work is not None
     work.order.nonce = nonce
-    kept = sender.desk.keep_signed(work, sender.prepare(work, work.wishes))
+    kept = sender.orders.keep_signed(work, sender.prepare(work, work.wishes))
     world.clock.ahead += timedelta(seconds=world.settings.lease + 1)
     return kept.order
 
@@ -212,3 +212,21 @@ def test_refused_wishes_are_signed_anew_with_the_same_nonce(world: World) -> Non
     (order,) = world.orders()
     assert (order.version, order.nonce) == (2, nonce)
     assert world.station.posted(member) == 5
+
+
+@pytest.mark.parametrize("programme_url", ["sqlite"], indirect=True)
+def test_an_order_that_is_too_large_is_halved(world: World) -> None:
+    member = world.station.member()
+    with world.database.session.begin() as session:
+        for number in range(180):
+            wanted = IssueWish(
+                reference=world.reference(str(number)),
+                program="FUEL",
+                member=member,
+                points=1,
+                facts={"receipt": "x" * 6_800},
+            )
+            WishService(session).wish(wanted)
+    world.settle()
+    assert len(world.orders()) == 2
+    assert world.station.posted(member) == 180

@@ -1,4 +1,4 @@
-"""How a finding is shown."""
+"""How a difference is shown."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from loyalty.network.models import Finding
+from loyalty.network.models import Difference
 
 
-class FindingView(BaseModel):
+class DifferenceView(BaseModel):
     """Something that the programme and the chain do not say alike."""
 
     id: str
@@ -25,6 +25,6 @@ class FindingView(BaseModel):
     closed_at: datetime | None
 
     @classmethod
-    def of(cls, finding: Finding) -> FindingView:
+    def of(cls, difference: Difference) -> DifferenceView:
         """The view of a row."""
-        return cls(**{name: getattr(finding, name) for name in cls.model_fields})
+        return cls(**{name: getattr(difference, name) for name in cls.model_fields})
