@@ -23,7 +23,7 @@ LOCK = Path(__file__).with_name("mutation-tools.lock")
 ANSWERS = ROOT / "tests" / "survivors.toml"
 
 MUTATED = ("tongdui/orders.py", "tongdui/receipts.py")
-COPIED = ("clearing", "gateway", "console", "pages", "scripts", "tests", "contracts", "foundry.toml")
+COPIED = ("clearing", "gateway", "console", "loyalty", "pages", "scripts", "tests", "contracts", "foundry.toml")
 TESTS = ("tests/contracts/test_wire.py", "tests/sdk/test_receipts.py", "tests/sdk/test_signing.py")
 TOO_SLOW = "tests/sdk/test_signing.py::test_a_keystore_brings_the_key_back"
 SURVIVED, WITHOUT_TESTS = (0,), (5, 33)

@@ -6,11 +6,14 @@ import time
 from datetime import date, timedelta
 
 import pytest
+from pydantic import SecretStr
 
+from loyalty.network.client import network_client
 from loyalty.network.models import OrderState, OutgoingOrder, WishState
+from loyalty.network.sender import Sender
 from loyalty.network.wishes import IssueWish, WishService
 from tests.loyalty.network.world import World
-from tongdui import APIConnectionError, Order, PreparedOrder
+from tongdui import APIConnectionError, FieldError, IssuanceCapError, Order, PreparedOrder
 
 
 def test_a_wish_settles_and_knows_its_leaf(world: World) -> None:
@@ -230,3 +233,43 @@ def test_an_order_that_is_too_large_is_halved(world: World) -> None:
     world.settle()
     assert len(world.orders()) == 2
     assert world.station.posted(member) == 180
+
+
+def test_what_says_not_now_refuses_nothing(world: World) -> None:
+    """Points over the cap of the day: tomorrow they fit. (The operator's command that sets a cap takes effect a day later.)"""
+    member = world.station.member()
+    world.wish("1", member)
+    sender = world.sender()
+    submit, answers = sender.submit, []
+
+    def over_the_cap(prepared: PreparedOrder) -> Order:
+        answers.append(prepared)
+        if len(answers) == 1:
+            at = FieldError("/instructions/0/points", "6 points are left today")
+            raise IssuanceCapError(status=422, code="over_issuance_cap", detail="too many", errors=[at])
+        return submit(prepared)
+
+    sender.submit = over_the_cap  # type: ignore[method-assign]
+    assert sender.step()
+    assert not sender.step()
+    (order,) = world.orders()
+    assert (order.state, order.failures, world.states()) == (OrderState.CLAIMED, 1, [WishState.SENDING])
+    world.clock.ahead += timedelta(seconds=5)
+    world.settle(sender)
+    assert world.station.posted(member) == 10
+    assert answers[0].nonce == answers[1].nonce
+
+
+def test_a_key_that_is_not_good_refuses_nothing(world: World) -> None:
+    """Whoever puts it right finds everything as it was."""
+    member = world.station.member()
+    world.wish("1", member)
+    wrong = world.settings.model_copy(update={"api_key": SecretStr("tdk_wrong")})
+    with network_client(wrong) as client:
+        assert Sender(world.database, client, wrong).step()
+    assert world.states() == [WishState.SENDING]
+    (order,) = world.orders()
+    assert "unauthenticated" in str(order.failure)
+    world.clock.ahead += timedelta(seconds=5)
+    world.settle()
+    assert world.station.posted(member) == 10
