@@ -83,6 +83,7 @@ class Sender:
         try:
             prepared = self.prepare(work, work.wishes)
         except NotFoundError:
+            self._client.network.get()  # where there is no gateway, nothing is found either: then this is refused, too
             return self.orders.refuse(work, self._unknown(work, work.wishes))
         return self.orders.keep_signed(work, prepared)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -260,16 +261,30 @@ def test_what_says_not_now_refuses_nothing(world: World) -> None:
     assert answers[0].nonce == answers[1].nonce
 
 
-def test_a_key_that_is_not_good_refuses_nothing(world: World) -> None:
-    """Whoever puts it right finds everything as it was."""
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"api_key": SecretStr("tdk_wrong")}, "unauthenticated"),
+        ({"gateway_url": "{url}/nowhere"}, "not_found"),
+        ({"gateway_url": "http://127.0.0.1:9"}, "refused"),
+        ({"contract": "0x" + "11" * 20}, "contract"),
+    ],
+    ids=["key", "path", "gateway", "contract"],
+)
+def test_wrong_settings_refuse_nothing(world: World, wrong: dict[str, Any], says: str) -> None:
+    """Whoever puts them right finds everything as it was."""
     member = world.station.member()
     world.wish("1", member)
-    wrong = world.settings.model_copy(update={"api_key": SecretStr("tdk_wrong")})
-    with network_client(wrong) as client:
-        assert Sender(world.database, client, wrong).step()
+    update = {
+        name: value.format(url=world.station.network.url) if isinstance(value, str) else value
+        for name, value in wrong.items()
+    }
+    settings = world.settings.model_copy(update=update)
+    with network_client(settings) as client:
+        assert Sender(world.database, client, settings).step()
     assert world.states() == [WishState.SENDING]
     (order,) = world.orders()
-    assert "unauthenticated" in str(order.failure)
+    assert says in str(order.failure).lower()
     world.clock.ahead += timedelta(seconds=5)
     world.settle()
     assert world.station.posted(member) == 10
