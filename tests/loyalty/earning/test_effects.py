@@ -159,6 +159,17 @@ def test_a_condition_limits_a_coefficient_to_its_lines() -> None:
     assert award.explain() == "400 yuan: 380.00 yuan x 1; x 2 snacks (lines 3, 4)"
 
 
+def test_a_condition_narrows_the_lines_of_a_pair() -> None:
+    pair = {"kind": "pair", "first": {"category": "oil"}, "second": {"category": "filter"}, "coefficient": 20_000}
+    rules = rule_set(
+        rule("yuan", {"kind": "per_yuan", "points": 1}),
+        rule("pair", pair, condition="line.category != 'filter'"),
+    )
+    bought = sale(line(1, "oil", "100"), line(2, "filter", "20"), line(3, "snack", "5"))
+    (award,) = evaluate(bought, CHEN, rules)
+    assert award.explain() == "225 yuan: 125.00 yuan x 1; x 2 pair (lines 1)"
+
+
 def test_a_rule_may_name_the_coefficients_that_multiply_it() -> None:
     rules = rule_set(
         rule("yuan", {"kind": "per_yuan", "points": 1}, coefficients=["tier"]),
