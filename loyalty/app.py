@@ -6,9 +6,13 @@ from fastapi import FastAPI
 
 import loyalty.models  # noqa: F401 (all tables)
 from loyalty.api.audit_log import routes as audit_log
+from loyalty.api.customers import routes as customers
 from loyalty.api.differences import routes as differences
 from loyalty.api.health import routes as health
 from loyalty.api.keys import routes as keys
+from loyalty.api.rule_sets import routes as rule_sets
+from loyalty.api.sales import routes as sales
+from loyalty.api.stations import routes as stations
 from loyalty.api.wishes import routes as wishes
 from loyalty.http import problems
 from loyalty.http.counting import CountingMiddleware
@@ -17,7 +21,17 @@ from loyalty.http.routes import unruled
 from loyalty.kit.database import Database
 from loyalty.kit.metrics import Metrics
 
-ROUTERS = (health.router, wishes.router, differences.router, keys.router, audit_log.router)
+ROUTERS = (
+    health.router,
+    sales.router,
+    customers.router,
+    rule_sets.router,
+    stations.router,
+    wishes.router,
+    differences.router,
+    keys.router,
+    audit_log.router,
+)
 
 
 def create_app(database: Database) -> FastAPI:

@@ -3,8 +3,33 @@
 from __future__ import annotations
 
 from loyalty.audit_log.models import AuditEntry
+from loyalty.awards.models import BookedAward, BookedTakeBack, BudgetUse, CarriedRemainder
+from loyalty.customers.models import Consent, Customer, Identifier
 from loyalty.http.idempotency.models import IdempotencyRecord
-from loyalty.network.models import Check, Difference, OutgoingOrder, Wish
+from loyalty.network.models import Check, Difference, Member, OutgoingOrder, Wish
+from loyalty.rule_sets.models import KeptRuleSet
+from loyalty.sales.models import RecordedReturn, RecordedSale
 from loyalty.staff.models import Key
+from loyalty.stations.models import Station
 
-TABLES = (AuditEntry, Check, Difference, IdempotencyRecord, Key, OutgoingOrder, Wish)
+TABLES = (
+    AuditEntry,
+    BookedAward,
+    BookedTakeBack,
+    BudgetUse,
+    CarriedRemainder,
+    Check,
+    Consent,
+    Customer,
+    Difference,
+    IdempotencyRecord,
+    Identifier,
+    Key,
+    KeptRuleSet,
+    Member,
+    OutgoingOrder,
+    RecordedReturn,
+    RecordedSale,
+    Station,
+    Wish,
+)

@@ -68,6 +68,7 @@ async def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     at_fault = bool(error.pointer or error.parameter)
     errors = [FieldProblem(pointer=error.pointer, parameter=error.parameter, detail=error.detail)] if at_fault else []
+    errors += [FieldProblem(pointer=fault.pointer, detail=fault.detail) for fault in error.faults]
     return problem(error.status, error.code, error.detail, errors)
 
 

@@ -11,6 +11,10 @@ PUBLIC: Final[frozenset[Role]] = frozenset()
 _OFFICE = frozenset({Role.MARKETING, Role.MANAGER, Role.AUDITOR})
 _MANAGERS = frozenset({Role.MANAGER})
 _LOOKING = frozenset({Role.MANAGER, Role.AUDITOR})
+_TILLS = frozenset({Role.CASHIER, Role.DEVICE, Role.MANAGER})
+_COUNTER = frozenset({Role.CASHIER, Role.MANAGER})
+_MARKETING = frozenset({Role.MARKETING})
+_ALL_BUT_DEVICES = frozenset(Role) - {Role.DEVICE}
 
 RULES: Final[dict[tuple[str, str], frozenset[Role]]] = {
     ("GET", "/healthz"): PUBLIC,
@@ -27,4 +31,23 @@ RULES: Final[dict[tuple[str, str], frozenset[Role]]] = {
     ("POST", "/v1/keys"): _MANAGERS,
     ("POST", "/v1/keys/{key}/revoke"): _MANAGERS,
     ("GET", "/v1/audit-log"): _LOOKING,
+    ("GET", "/v1/stations"): frozenset(Role),
+    ("POST", "/v1/stations"): _MANAGERS,
+    ("GET", "/v1/customers"): _LOOKING,
+    ("GET", "/v1/customers/lookup"): _COUNTER,
+    ("GET", "/v1/customers/{customer}"): _COUNTER,
+    ("POST", "/v1/customers"): _COUNTER,
+    ("POST", "/v1/customers/{customer}/identifiers"): _COUNTER,
+    ("POST", "/v1/customers/{customer}/identifiers/{identifier}/remove"): _COUNTER,
+    ("POST", "/v1/customers/{customer}/consents"): _COUNTER,
+    ("POST", "/v1/customers/{customer}/erase"): _MANAGERS,
+    ("GET", "/v1/rule-sets"): _OFFICE,
+    ("GET", "/v1/rule-sets/{rule_set}"): _OFFICE,
+    ("POST", "/v1/rule-sets"): _MARKETING,
+    ("POST", "/v1/rule-sets/{rule_set}/publish"): _MANAGERS,
+    ("GET", "/v1/sales"): _ALL_BUT_DEVICES,
+    ("GET", "/v1/sales/{sale}"): _ALL_BUT_DEVICES,
+    ("POST", "/v1/sales"): _TILLS,
+    ("GET", "/v1/returns"): _OFFICE,
+    ("POST", "/v1/returns"): _TILLS,
 }

@@ -30,6 +30,17 @@ class WishState(StrEnum):
     """It was refused, and a person has given it up."""
 
 
+class MemberState(StrEnum):
+    """What the network knows of a customer."""
+
+    NEW = "new"
+    """Nothing yet."""
+    KNOWN = "known"
+    LEAVING = "leaving"
+    """It knows somebody whom it shall forget."""
+    GONE = "gone"
+
+
 class OrderState(StrEnum):
     """How far an order is."""
 
@@ -114,6 +125,18 @@ class Wish(Base):
     settled_at: Mapped[datetime | None]
     compared_at: Mapped[datetime | None]
     """When the check found it on the chain, or found that it is not there."""
+    created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
+
+
+class Member(Base):
+    """A customer as the network's member."""
+
+    __tablename__ = "members"
+    __table_args__ = (partial_index("members_open_index", "state", "id", where="state IN ('new', 'leaving')"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    """The customer's id, which the network has as the external id."""
+    state: Mapped[MemberState] = mapped_column(chosen(MemberState), default=MemberState.NEW)
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
 
 

@@ -13,6 +13,7 @@ import structlog
 
 from loyalty.kit.database import Database
 from loyalty.kit.settings import Settings
+from loyalty.network.enrolment import Enrolment
 from loyalty.network.kinds import KINDS
 from loyalty.network.models import OrderState, Wish
 from loyalty.network.sending import LostLease, OutgoingOrders, Reason, Work
@@ -46,13 +47,14 @@ class Sender:
 
     def __init__(self, database: Database, client: Client, settings: Settings) -> None:
         self._client = client
+        self._enrolment = Enrolment(database, client)
         self.orders = OutgoingOrders(database, settings)
 
     def step(self) -> bool:
-        """Works on one order, as far as it goes now. False if nothing is due."""
+        """Works on one order, as far as it goes now; without one, tells the network of members. False if nothing is due."""
         work = self.orders.take()
         if work is None:
-            return False
+            return self._enrolment.step()
         try:
             self._advance(work)
         except LostLease:
@@ -80,6 +82,7 @@ class Sender:
     # ---------------------------------------------------------------- claimed -> signed
 
     def _sign(self, work: Work) -> Work:
+        self._enrolment.before(work.wishes)
         try:
             prepared = self.prepare(work, work.wishes)
         except NotFoundError:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Query
 
 from loyalty.api.differences.schemas import DifferenceView
-from loyalty.api.wishes.schemas import Decision
+from loyalty.api.fields import Decision
 from loyalty.http.routes import Calling, Cursor, Limit, api
 from loyalty.kit.paging import Page, shown
 from loyalty.network.differences import DifferenceService

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from loyalty.api.fields import Decision
 from loyalty.api.keys.schemas import KeyView, NewKey, NewKeyView
-from loyalty.api.wishes.schemas import Decision
 from loyalty.http.routes import Calling, Cursor, Limit, api
 from loyalty.kit.paging import Page, shown
 from loyalty.staff.service import KeyService

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from fastapi import Query
 
-from loyalty.api.wishes.schemas import Decision, WishView
+from loyalty.api.fields import Decision
+from loyalty.api.wishes.schemas import WishView
 from loyalty.http.routes import Calling, Cursor, Limit, api
 from loyalty.kit.paging import Page, shown
 from loyalty.network.models import REFERENCE, WishState

@@ -1,23 +1,13 @@
-"""How a wish is shown, and what a person says who decides about one."""
+"""How a wish is shown."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field
 
 from loyalty.network.models import Wish, WishState
-
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500)]
-
-
-class Decision(BaseModel):
-    """Why a person decides so. It stands in the audit log."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    reason: Reason = Field(examples=["the card was closed and has a new number"])
 
 
 class WishView(BaseModel):

@@ -1,0 +1,92 @@
+"""Customers: they join, are known by cards, phones and plates, agree to things, and leave."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query
+
+from loyalty.api.customers.schemas import (
+    ConsentBody,
+    ConsentView,
+    CustomerDetailView,
+    CustomerView,
+    Farewell,
+    IdentifierBody,
+    IdentifierView,
+    NewCustomer,
+)
+from loyalty.api.fields import Decision
+from loyalty.customers.models import Customer, IdentifierKind
+from loyalty.customers.service import CustomerService, Shown
+from loyalty.http.routes import Calling, Cursor, Limit, api
+from loyalty.kit.errors import Unknown
+from loyalty.kit.paging import Page, shown
+
+router = api("customers")
+
+
+@router.get("/v1/customers")
+def list_customers(call: Calling, cursor: Cursor = None, limit: Limit = 50) -> Page[CustomerView]:
+    """Customers, newest first."""
+    return shown(CustomerService(call.session).page(cursor=cursor, limit=limit), CustomerView.of)
+
+
+@router.get("/v1/customers/lookup")
+def look_up_customer(
+    call: Calling, kind: IdentifierKind, value: Annotated[str, Query(min_length=1, max_length=80)]
+) -> CustomerDetailView:
+    """The customer who is known by a card, a phone or a plate."""
+    customers = CustomerService(call.session)
+    customer = customers.shown_by(Shown(kind, value))
+    if customer is None:
+        raise Unknown("unknown_customer", f"nobody is known by this {kind}", parameter="value")
+    return _whole(customers, customer)
+
+
+@router.get("/v1/customers/{customer}")
+def get_customer(call: Calling, customer: str) -> CustomerDetailView:
+    """One customer."""
+    customers = CustomerService(call.session)
+    return _whole(customers, customers.get(customer))
+
+
+@router.post("/v1/customers", status_code=201)
+def add_customer(call: Calling, new: NewCustomer) -> CustomerDetailView:
+    """Somebody joins."""
+    customers = CustomerService(call.session)
+    birthday = None if new.birthday is None else (new.birthday.month, new.birthday.day)
+    added = customers.add([Shown(one.kind, one.value) for one in new.identifiers], birthday, actor=call.actor)
+    return _whole(customers, added)
+
+
+@router.post("/v1/customers/{customer}/identifiers", status_code=201)
+def add_identifier(call: Calling, customer: str, new: IdentifierBody) -> IdentifierView:
+    """Let a customer be known by one more card, phone or plate."""
+    identifier = CustomerService(call.session).link(customer, Shown(new.kind, new.value), actor=call.actor)
+    return IdentifierView.of(identifier)
+
+
+@router.post("/v1/customers/{customer}/identifiers/{identifier}/remove")
+def remove_identifier(call: Calling, customer: str, identifier: str, decision: Decision) -> IdentifierView:
+    """Take a card, a phone or a plate from a customer."""
+    customers = CustomerService(call.session)
+    return IdentifierView.of(customers.unlink(customer, identifier, actor=call.actor, reason=decision.reason))
+
+
+@router.post("/v1/customers/{customer}/consents", status_code=201)
+def note_consent(call: Calling, customer: str, consent: ConsentBody) -> ConsentView:
+    """Note what a customer agrees to, or no longer does."""
+    found = CustomerService(call.session).consent(customer, **consent.model_dump(), actor=call.actor)
+    return ConsentView.of(found)
+
+
+@router.post("/v1/customers/{customer}/erase")
+def erase_customer(call: Calling, customer: str, farewell: Farewell) -> CustomerView:
+    """Forget who a customer was. Sales stay, as somebody's whom nobody knows any more."""
+    erased = CustomerService(call.session).erase(customer, actor=call.actor, reason=farewell.reason)
+    return CustomerView.of(erased)
+
+
+def _whole(customers: CustomerService, customer: Customer) -> CustomerDetailView:
+    return CustomerDetailView.whole(customer, customers.identifiers_of(customer), customers.consents_of(customer))

@@ -1,0 +1,28 @@
+"""Types of fields that several concepts have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500)]
+"""Why a person decides so."""
+_NUMBER = r"^[^\s:~]+$"
+StationCode = Annotated[str, StringConstraints(min_length=1, max_length=20, pattern=_NUMBER)]
+Till = Annotated[str, StringConstraints(max_length=12, pattern=r"^[^\s:~]*$")]
+Number = Annotated[str, StringConstraints(min_length=1, max_length=32, pattern=_NUMBER)]
+"""Of a till's document. Neither spaces nor `:` nor `~`: it is part of the document number in the network."""
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+
+
+class Body(BaseModel):
+    """A request's body. A field that there is not is refused: it was misspelt."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Decision(Body):
+    """Why a person decides so. It stands in the audit log."""
+
+    reason: Reason = Field(examples=["the card was closed and has a new number"])

@@ -1,0 +1,55 @@
+"""Sales and returns: tills and devices send them, once or five times; each counts once."""
+
+from __future__ import annotations
+
+from loyalty.api.sales.schemas import ReturnBody, ReturnView, SaleBody, SaleDetailView, SaleView
+from loyalty.awards.service import AwardService
+from loyalty.http.routes import Call, Calling, Cursor, Limit, api
+from loyalty.intake.service import IntakeService
+from loyalty.kit.paging import Page, shown
+from loyalty.sales.models import Outcome, RecordedSale
+
+router = api("sales")
+
+
+@router.get("/v1/sales")
+def list_sales(
+    call: Calling,
+    customer: str | None = None,
+    outcome: Outcome | None = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[SaleView]:
+    """Sales, those that came last first. `outcome=uncovered` lists those that no rule set covers."""
+    found = IntakeService(call.session).page(customer=customer, outcome=outcome, cursor=cursor, limit=limit)
+    return shown(found, SaleView.of)
+
+
+@router.get("/v1/sales/{sale}")
+def get_sale(call: Calling, sale: str) -> SaleDetailView:
+    """One sale: its lines, what it earned and why, and what came back of it."""
+    return _whole(call, IntakeService(call.session).sale(sale))
+
+
+@router.post("/v1/sales", status_code=201)
+def take_sale(call: Calling, sale: SaleBody) -> SaleDetailView:
+    """Book a sale and what it earns. The same sale again gets the same answer, whatever key it has."""
+    return _whole(call, IntakeService(call.session).take_sale(sale.sent()))
+
+
+@router.get("/v1/returns")
+def list_open_returns(call: Calling, cursor: Cursor = None, limit: Limit = 50) -> Page[ReturnView]:
+    """Returns that are not booked: their sale is not here, or they have a problem."""
+    return shown(IntakeService(call.session).open_returns(cursor=cursor, limit=limit), ReturnView.of)
+
+
+@router.post("/v1/returns", status_code=201)
+def take_return(call: Calling, returned: ReturnBody) -> ReturnView:
+    """Book a return. It takes back what its sale earned, pro rata; it waits if the sale is not here yet."""
+    return ReturnView.of(IntakeService(call.session).take_return(returned.sent()))
+
+
+def _whole(call: Call, sale: RecordedSale) -> SaleDetailView:
+    awards = AwardService(call.session)
+    returns = IntakeService(call.session).returns_of(sale)
+    return SaleDetailView.whole(sale, awards.of_sale(sale.id), awards.take_backs_of(sale.id), returns)

@@ -1,0 +1,63 @@
+"""SQL of awards, budgets and remainders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from loyalty.awards.models import BookedAward, BookedTakeBack, BudgetUse, CarriedRemainder
+from loyalty.kit.paging import page_of
+
+
+class AwardRepository:
+    """Awards in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, row: BookedAward | BookedTakeBack | BudgetUse | CarriedRemainder) -> None:
+        """Adds a row."""
+        self._session.add(row)
+        self._session.flush()
+
+    def of_sale(self, sale: str) -> Sequence[BookedAward]:
+        """What a sale has earned, in the order of the rules."""
+        return self._session.scalars(
+            select(BookedAward).where(BookedAward.sale_id == sale).order_by(BookedAward.id)
+        ).all()
+
+    def take_backs_of(self, sale: str) -> Sequence[BookedTakeBack]:
+        """What returns took back of a sale's awards."""
+        query = select(BookedTakeBack).join(BookedAward, BookedAward.id == BookedTakeBack.award_id)
+        return self._session.scalars(query.where(BookedAward.sale_id == sale).order_by(BookedTakeBack.return_id)).all()
+
+    def budgets(self, rule_set: str, rules: Iterable[str], periods: Iterable[str]) -> Sequence[BudgetUse]:
+        """What budgets have paid, as it is now."""
+        query = select(BudgetUse).where(
+            BudgetUse.rule_set == rule_set, BudgetUse.rule.in_([*rules]), BudgetUse.period.in_([*periods])
+        )
+        return self._session.scalars(query.execution_options(populate_existing=True)).all()
+
+    def budget(self, rule_set: str, rule: str, period: str) -> BudgetUse | None:
+        """What a budget has paid in a period, as it is now."""
+        return self._session.get(BudgetUse, (rule_set, rule, period), populate_existing=True)
+
+    def remainders(self, customer: str, rule_set: str) -> Sequence[CarriedRemainder]:
+        """What rounding left a customer, as it is now."""
+        query = select(CarriedRemainder).where(
+            CarriedRemainder.customer_id == customer, CarriedRemainder.rule_set == rule_set
+        )
+        return self._session.scalars(query.execution_options(populate_existing=True)).all()
+
+    def remainder(self, customer: str, rule_set: str, rule: str) -> CarriedRemainder | None:
+        """What rounding left a customer of a rule, as it is now."""
+        return self._session.get(CarriedRemainder, (customer, rule_set, rule), populate_existing=True)
+
+    def page(self, customer: str | None, cursor: str | None, limit: int) -> tuple[Sequence[BookedAward], str | None]:
+        """Awards, newest first."""
+        query = select(BookedAward)
+        if customer is not None:
+            query = query.where(BookedAward.customer_id == customer)
+        return page_of(self._session, query, BookedAward.id, cursor, limit)

@@ -1,0 +1,206 @@
+"""Books what sales earn and what returns take back. The wish to move the points is written in the same transaction.
+
+Whoever calls holds the customer: no other sale of theirs is booked meanwhile. Budgets are held here, in the order of their
+rules, so no two sales pay what only one of them can have.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import groupby
+from operator import itemgetter
+
+from pydantic import TypeAdapter
+from sqlalchemy.orm import Session
+
+from loyalty.awards.models import BookedAward, BookedTakeBack, BudgetUse, CarriedRemainder
+from loyalty.awards.repository import AwardRepository
+from loyalty.customers.models import Customer
+from loyalty.earning.awards import Award, Taking
+from loyalty.earning.evaluation import evaluate
+from loyalty.earning.returns import TakeBack, undo
+from loyalty.earning.rule_sets import RuleSet
+from loyalty.earning.snapshot import Remainder, Snapshot, Spent
+from loyalty.kit.database import lock
+from loyalty.kit.errors import Contradiction
+from loyalty.kit.ids import new_id
+from loyalty.network.members import as_member
+from loyalty.network.wishes import IssueWish, ReverseWish, WishService
+from loyalty.rule_sets.models import KeptRuleSet
+from loyalty.rule_sets.service import content_of
+from loyalty.sales.types import Return, Sale
+
+_AWARD: TypeAdapter[Award] = TypeAdapter(Award)
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What a customer had bought before a sale."""
+
+    is_first: bool
+    sales_this_month: int
+
+
+class AwardService:
+    """Awards in one transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._awards = AwardRepository(session)
+        self._wishes = WishService(session)
+
+    # ---------------------------------------------------------------- a sale earns
+
+    def earn(
+        self, sale_id: str, document: str, sale: Sale, customer: Customer, kept: KeptRuleSet, *, before: Before
+    ) -> Sequence[BookedAward]:
+        """Books what a sale earns, and wishes for the points. `document` is the till's number of the sale."""
+        rules = content_of(kept)
+        self._hold_budgets(rules.id, (rule.id for rule in rules.earning if rule.budget is not None))
+        booked = []
+        for award in evaluate(sale, self._snapshot(customer, rules, sale, before), rules):
+            row = BookedAward(
+                id=new_id("awd"),
+                sale_id=sale_id,
+                customer_id=customer.id,
+                rule=award.rule,
+                rule_set=kept.id,
+                points=award.points,
+                reference=f"sale:{document}:{award.rule}" if award.points else None,
+                content=_AWARD.dump_python(award, mode="json"),
+            )
+            self._awards.add(row)
+            if row.reference is not None:
+                self._wish(row.reference, kept.program, award, customer, sale_id)
+            if award.carries:
+                self._carry(customer.id, rules.id, award.rule, award.carried)
+            for taking in award.takings:
+                self._take(rules.id, taking, taking.points)
+            booked.append(row)
+        return booked
+
+    def _snapshot(self, customer: Customer, rules: RuleSet, sale: Sale, before: Before) -> Snapshot:
+        budgets = {
+            rule.id: [period for period, _ in rule.budget.limits(sale.business_day)]
+            for rule in rules.earning
+            if rule.budget is not None
+        }
+        periods = {period for some in budgets.values() for period in some}
+        return Snapshot(
+            customer=customer.id,
+            tier=customer.tier,
+            tier_coefficient=customer.tier_coefficient,
+            birthday_month=customer.birth_month or 0,
+            first_purchase=before.is_first,
+            sales_this_month=before.sales_this_month,
+            remainders=tuple(
+                Remainder(one.rule, Fraction(one.value)) for one in self._awards.remainders(customer.id, rules.id)
+            ),
+            spent=tuple(
+                Spent(one.rule, one.period, one.points, one.is_closed)
+                for one in self._awards.budgets(rules.id, budgets, periods)
+            ),
+        )
+
+    def _wish(self, reference: str, program: str, award: Award, customer: Customer, sale_id: str) -> None:
+        facts = {
+            "sale": sale_id,
+            "rule": award.rule,
+            "rule_set": award.rule_set,
+            "version": award.version,
+            "reason": award.explain(),
+        }
+        self._wishes.wish(
+            IssueWish(
+                reference=reference, program=program, member=as_member(customer.id), points=award.points, facts=facts
+            )
+        )
+
+    # ---------------------------------------------------------------- a return takes back
+
+    def to_take_back(
+        self, sale_id: str, sale: Sale, earlier: Iterable[Return], returned: Return
+    ) -> Sequence[tuple[BookedAward, TakeBack]]:
+        """What a return takes back of the awards of its sale, pro rata. Raises InvalidField if more comes back than was sold."""
+        rows = {row.rule: row for row in self._awards.of_sale(sale_id)}
+        return [(rows[taken.rule], taken) for taken in undo(sale, map(award_of, rows.values()), earlier, returned)]
+
+    def take_back(
+        self, return_id: str, document: str, wanted: Sequence[tuple[BookedAward, TakeBack]]
+    ) -> Sequence[BookedTakeBack]:
+        """Books what a return takes back, and wishes for it. `document` is the till's number of the return."""
+        for rule_set, rules in groupby(sorted((award_of(row).rule_set, row.rule) for row, _ in wanted), itemgetter(0)):
+            self._hold_budgets(rule_set, (rule for _, rule in rules))
+        return [self._taken(return_id, document, row, taken) for row, taken in wanted]
+
+    def _taken(self, return_id: str, document: str, row: BookedAward, taken: TakeBack) -> BookedTakeBack:
+        rule_set = award_of(row).rule_set
+        reference = f"return:{document}:{taken.rule}"
+        is_wished = taken.points > 0 and self._wish_back(reference, row, taken.points, return_id)
+        booked = BookedTakeBack(
+            return_id=return_id, award_id=row.id, points=taken.points, reference=reference if is_wished else None
+        )
+        self._awards.add(booked)
+        if taken.carried:
+            self._carry(row.customer_id, rule_set, taken.rule, taken.carried)
+        for taking in taken.budgets:
+            self._take(rule_set, taking, -taking.points)
+        return booked
+
+    def _wish_back(self, reference: str, row: BookedAward, points: int, return_id: str) -> bool:
+        """Whether there is something to take back: an award that a person has written off was never given."""
+        assert row.reference is not None, "an award of points has a wish"
+        facts = {"return": return_id, "award": row.id}
+        try:
+            self._wishes.wish(ReverseWish(reference=reference, original=row.reference, points=points, facts=facts))
+        except Contradiction as error:
+            if error.code != "original_written_off":
+                raise
+            return False
+        return True
+
+    # ---------------------------------------------------------------- budgets and remainders
+
+    def _hold_budgets(self, rule_set: str, rules: Iterable[str]) -> None:
+        for rule in sorted(rules):
+            lock(self._session, f"budget:{rule_set}:{rule}")
+
+    def _take(self, rule_set: str, taking: Taking, points: int) -> None:
+        use = self._awards.budget(rule_set, taking.rule, taking.period)
+        if use is None:
+            use = BudgetUse(rule_set=rule_set, rule=taking.rule, period=taking.period, points=0, is_closed=False)
+            self._awards.add(use)
+        use.points += points
+        use.is_closed = use.is_closed or taking.closes
+        assert 0 <= use.points <= taking.limit or points < 0, "evaluation takes no more than is left"
+        self._session.flush()
+
+    def _carry(self, customer: str, rule_set: str, rule: str, change: Fraction) -> None:
+        kept = self._awards.remainder(customer, rule_set, rule)
+        if kept is None:
+            kept = CarriedRemainder(customer_id=customer, rule_set=rule_set, rule=rule, value="0")
+            self._awards.add(kept)
+        kept.value = str(Fraction(kept.value) + change)
+        self._session.flush()
+
+    # ---------------------------------------------------------------- looking
+
+    def of_sale(self, sale_id: str) -> Sequence[BookedAward]:
+        """What a sale has earned."""
+        return self._awards.of_sale(sale_id)
+
+    def take_backs_of(self, sale_id: str) -> Sequence[BookedTakeBack]:
+        """What returns took back of it."""
+        return self._awards.take_backs_of(sale_id)
+
+    def page(self, *, customer: str | None, cursor: str | None, limit: int) -> tuple[Sequence[BookedAward], str | None]:
+        """Awards, newest first."""
+        return self._awards.page(customer, cursor, limit)
+
+
+def award_of(row: BookedAward) -> Award:
+    """The whole award, as evaluation gave it."""
+    return _AWARD.validate_json(json.dumps(row.content))

@@ -1,0 +1,148 @@
+"""Rules of customers: a card is one customer's at a time, the newest word on a purpose counts, and who leaves is forgotten."""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from loyalty.audit_log.service import AuditLog
+from loyalty.customers.identifiers import canonical
+from loyalty.customers.models import Consent, Customer, Identifier, IdentifierKind
+from loyalty.customers.repository import CustomerRepository
+from loyalty.kit.database import clock_of, lock
+from loyalty.kit.errors import Contradiction, Malformed, Unknown
+from loyalty.kit.ids import new_id
+from loyalty.network.members import MemberService
+
+_LEAP_YEAR: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What somebody showed at a till, or a device saw."""
+
+    kind: IdentifierKind
+    value: str
+
+
+class CustomerService:
+    """Customers in one transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._customers = CustomerRepository(session)
+        self._members = MemberService(session)
+        self._log = AuditLog(session)
+
+    # ---------------------------------------------------------------- joining and leaving
+
+    def add(self, shown: Sequence[Shown], birthday: tuple[int, int] | None, *, actor: str) -> Customer:
+        """Has somebody take part. The network hears of the new member before the first points."""
+        month, day = birthday or (None, None)
+        if month is not None and day is not None and day > monthrange(_LEAP_YEAR, month)[1]:
+            raise Malformed("bad_birthday", f"month {month} has no day {day}", pointer="/birthday/day")
+        customer = Customer(id=new_id("cus"), birth_month=month, birth_day=day, erased_at=None)
+        self._customers.add(customer)
+        for at, one in enumerate(shown):
+            self._link(customer, one, f"/identifiers/{at}/value")
+        self._members.register(customer.id)
+        self._log.note(actor, "customer.added", customer.id, after={"kinds": [one.kind.value for one in shown]})
+        return customer
+
+    def erase(self, customer_id: str, *, actor: str, reason: str) -> Customer:
+        """Forgets who a customer was. Sales and points stay, as somebody's whom nobody knows any more."""
+        customer = self.get(customer_id, for_update=True)
+        if customer.erased_at is None:
+            self._customers.forget_identifiers(customer.id)
+            customer.birth_month = customer.birth_day = None
+            customer.erased_at = clock_of(self._session).now()
+            self._members.erase(customer.id)
+            self._log.note(actor, "customer.erased", customer.id, reason=reason)
+        return customer
+
+    # ---------------------------------------------------------------- cards, phones, plates
+
+    def link(self, customer_id: str, shown: Shown, *, actor: str) -> Identifier:
+        """Lets a customer be known by one more card, phone or plate. Doing it again is harmless."""
+        customer = self._living(customer_id)
+        identifier, is_new = self._link(customer, shown, "/value")
+        if is_new:
+            self._log.note(
+                actor, "identifier.added", customer.id, after={"kind": shown.kind.value, "id": identifier.id}
+            )
+        return identifier
+
+    def unlink(self, customer_id: str, identifier_id: str, *, actor: str, reason: str) -> Identifier:
+        """Takes a card, a phone or a plate from a customer. It may be another one's then."""
+        identifier = self._customers.identifier(identifier_id)
+        if identifier is None or identifier.customer_id != customer_id:
+            raise Unknown("unknown_identifier", f"{customer_id} has no identifier {identifier_id}")
+        if identifier.removed_at is None:
+            identifier.removed_at = clock_of(self._session).now()
+            before = {"kind": identifier.kind.value, "id": identifier.id}
+            self._log.note(actor, "identifier.removed", customer_id, reason=reason, before=before)
+        return identifier
+
+    def shown_by(self, shown: Shown, pointer: str = "/value") -> Customer | None:
+        """The customer who is known by this, or None."""
+        found = self._customers.known_by(shown.kind, canonical(shown.kind, shown.value, pointer))
+        return None if found is None else self.get(found.customer_id)
+
+    def _link(self, customer: Customer, shown: Shown, pointer: str) -> tuple[Identifier, bool]:
+        value = canonical(shown.kind, shown.value, pointer)
+        lock(self._session, f"identifier:{shown.kind}:{value}")
+        known = self._customers.known_by(shown.kind, value)
+        if known is not None:
+            if known.customer_id != customer.id:
+                detail = f"this {shown.kind} is another customer's: take it from that one first"
+                raise Contradiction("identifier_taken", detail, pointer=pointer)
+            return known, False
+        identifier = Identifier(
+            id=new_id("idt"), customer_id=customer.id, kind=shown.kind, value=value, removed_at=None
+        )
+        self._customers.add(identifier)
+        return identifier, True
+
+    # ---------------------------------------------------------------- consents
+
+    def consent(self, customer_id: str, *, purpose: str, text_version: str, is_given: bool, actor: str) -> Consent:
+        """Notes what a customer agrees to, or no longer does."""
+        customer = self._living(customer_id)
+        consent = Consent(
+            id=new_id("cns"), customer_id=customer.id, purpose=purpose, text_version=text_version, is_given=is_given
+        )
+        self._customers.add(consent)
+        after = {"purpose": purpose, "text_version": text_version, "is_given": is_given}
+        self._log.note(actor, "consent.noted", customer.id, after=after)
+        return consent
+
+    # ---------------------------------------------------------------- looking
+
+    def get(self, customer_id: str, *, for_update: bool = False, pointer: str = "") -> Customer:
+        """The customer with this id. Raises Unknown."""
+        customer = self._customers.get(customer_id, for_update=for_update)
+        if customer is None:
+            raise Unknown("unknown_customer", f"there is no customer {customer_id}", pointer=pointer)
+        return customer
+
+    def identifiers_of(self, customer: Customer) -> Sequence[Identifier]:
+        """What the customer is known by."""
+        return self._customers.identifiers_of(customer.id)
+
+    def consents_of(self, customer: Customer) -> Sequence[Consent]:
+        """The newest word on each purpose."""
+        return self._customers.consents_of(customer.id)
+
+    def page(self, *, cursor: str | None, limit: int) -> tuple[Sequence[Customer], str | None]:
+        """Customers, newest first."""
+        return self._customers.page(cursor, limit)
+
+    def _living(self, customer_id: str) -> Customer:
+        customer = self.get(customer_id, for_update=True)
+        if customer.erased_at is not None:
+            raise Contradiction("customer_erased", f"{customer_id} was erased")
+        return customer

@@ -1,0 +1,101 @@
+"""What a till sends: a sale or a return, before anybody has looked up its station and its customer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic import TypeAdapter
+
+from loyalty.customers.service import Shown
+from loyalty.sales import types
+from loyalty.sales.models import Document
+from loyalty.stations.models import Station
+
+_SALE: TypeAdapter[types.Sale] = TypeAdapter(types.Sale)
+_RETURN: TypeAdapter[types.Return] = TypeAdapter(types.Return)
+
+
+@dataclass(frozen=True, slots=True)
+class SentSale:
+    """A sale as a till sends it. `customer` is a customer's id, `shown` what was shown instead; both may be missing."""
+
+    document: Document
+    time: datetime
+    lines: tuple[types.Line, ...]
+    weather: types.Weather
+    customer: str | None = None
+    shown: Shown | None = None
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Of all that was sent."""
+        return _fingerprint(asdict(self))
+
+    def at(self, station: Station, customer: str) -> types.Sale:
+        """The sale at its station, to a customer or to nobody. Raises InvalidField."""
+        return types.Sale(
+            station=types.Station(station.id, station.region),
+            number=self.document.number,
+            business_day=self.document.business_day,
+            time=self.time,
+            time_zone=ZoneInfo(station.time_zone),
+            lines=self.lines,
+            till=self.document.till,
+            customer=customer,
+            weather=self.weather,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SentReturn:
+    """A return as a till sends it."""
+
+    document: Document
+    sale: Document
+    lines: tuple[types.ReturnedLine, ...]
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Of all that was sent."""
+        return _fingerprint(asdict(self))
+
+    def at(self, station: Station) -> types.Return:
+        """The return at its station. Raises InvalidField."""
+        return types.Return(
+            station=types.Station(station.id, station.region),
+            sale=self.sale.number,
+            number=self.document.number,
+            business_day=self.document.business_day,
+            lines=self.lines,
+        )
+
+
+def kept_sale(sale: types.Sale) -> dict[str, Any]:
+    """A sale as it is kept."""
+    found: dict[str, Any] = _SALE.dump_python(sale, mode="json")
+    return found
+
+
+def sale_of(content: dict[str, Any]) -> types.Sale:
+    """The sale that is kept so."""
+    return _SALE.validate_json(json.dumps(content))
+
+
+def kept_return(returned: types.Return) -> dict[str, Any]:
+    """A return as it is kept."""
+    found: dict[str, Any] = _RETURN.dump_python(returned, mode="json")
+    return found
+
+
+def return_of(content: dict[str, Any]) -> types.Return:
+    """The return that is kept so."""
+    return _RETURN.validate_json(json.dumps(content))
+
+
+def _fingerprint(sent: dict[str, Any]) -> bytes:
+    return sha256(json.dumps(sent, sort_keys=True, default=str).encode()).digest()

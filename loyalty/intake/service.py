@@ -1,0 +1,211 @@
+"""Rules of what comes in. A document has one effect: the same again is the first one, and another one under its number is refused.
+
+A sale, its awards and the wishes for their points are written in one transaction. A return that comes before its sale waits for it.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections.abc import Sequence
+from typing import TypeVar
+
+from sqlalchemy.orm import Session
+
+from loyalty.awards.service import AwardService, Before
+from loyalty.customers.models import Customer
+from loyalty.customers.service import CustomerService
+from loyalty.intake.documents import SentReturn, SentSale, kept_return, kept_sale, return_of, sale_of
+from loyalty.kit.database import lock
+from loyalty.kit.errors import Contradiction, Malformed, Unknown
+from loyalty.kit.ids import new_id
+from loyalty.rule_sets.service import RuleSetService, content_of
+from loyalty.sales.models import Document, Outcome, RecordedReturn, RecordedSale
+from loyalty.sales.repository import SaleRepository
+from loyalty.sales.types import InvalidField, Sale
+from loyalty.stations.service import StationService
+
+RowT = TypeVar("RowT", RecordedSale, RecordedReturn)
+
+
+class IntakeService:
+    """Sales and returns in one transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._sales = SaleRepository(session)
+        self._awards = AwardService(session)
+        self._customers = CustomerService(session)
+        self._rule_sets = RuleSetService(session)
+        self._stations = StationService(session)
+
+    # ---------------------------------------------------------------- sales
+
+    def take_sale(self, sent: SentSale) -> RecordedSale:
+        """Books a sale, what it earns, and what returns that came before it take back.
+
+        Raises:
+            Malformed: It cannot be meant; the pointer says what.
+            Unknown: There is no such station or customer.
+            Contradiction: Another sale has this document number.
+        """
+        self._lock(sent.document)
+        known = self._sales.sale(sent.document)
+        if known is not None:
+            return _same(known, sent.fingerprint, f"sale {sent.document}")
+        station = self._stations.get(sent.document.station, "/station")
+        customer = self._customer_of(sent)
+        if customer is not None:  # held: no other sale of theirs is booked meanwhile
+            customer = self._customers.get(customer.id, for_update=True)
+        try:
+            sale = sent.at(station, customer.id if customer else "")
+        except InvalidField as error:
+            raise _malformed(error) from None
+        row = RecordedSale(
+            id=new_id("sal"),
+            station_id=station.id,
+            business_day=sent.document.business_day,
+            till=sent.document.till,
+            number=sent.document.number,
+            sold_at=sent.time,
+            customer_id=customer.id if customer else None,
+            shown=f"{sent.shown.kind}:{sent.shown.value}" if sent.shown and customer is None else None,
+            content=kept_sale(sale),
+            fingerprint=sent.fingerprint,
+            outcome=Outcome.NOBODY,
+            rule_set=None,
+        )
+        before = None if customer is None else self._before(customer, sale)
+        self._sales.add(row)
+        if customer is not None and before is not None:
+            self._earn(row, sale, customer, before)
+        for waiting in self._sales.returns_of(sent.document):
+            try:
+                self._apply(waiting, row)
+            except Malformed as error:  # the sale is right: whoever sent the return has to look at it
+                waiting.problem = error.detail[:500]
+        return row
+
+    def _customer_of(self, sent: SentSale) -> Customer | None:
+        if sent.customer is not None:
+            customer = self._customers.get(sent.customer, pointer="/customer")
+        elif sent.shown is not None:
+            found = self._customers.shown_by(sent.shown, "/shown/value")
+            if found is None:
+                return None
+            customer = found
+        else:
+            return None
+        return None if customer.erased_at is not None else customer
+
+    def _before(self, customer: Customer, sale: Sale) -> Before:
+        """What counts of what the customer bought before. The first sale that arrives is the first one, and no later one is."""
+        first = sale.business_day.replace(day=1)
+        last = first.replace(day=monthrange(first.year, first.month)[1])
+        return Before(not self._sales.has_bought(customer.id), self._sales.count(customer.id, first, last))
+
+    def _earn(self, row: RecordedSale, sale: Sale, customer: Customer, before: Before) -> None:
+        kept = self._rule_sets.in_force(sale.local_time.date())
+        if kept is None or not content_of(kept).effective.has(content_of(kept).day_of(sale)):
+            row.outcome = Outcome.UNCOVERED
+            return
+        row.outcome, row.rule_set = Outcome.EARNED, kept.id
+        self._session.flush()
+        self._awards.earn(row.id, str(_document(row)), sale, customer, kept, before=before)
+
+    # ---------------------------------------------------------------- what comes back
+
+    def take_return(self, sent: SentReturn) -> RecordedReturn:
+        """Books a return, and takes back what it has to. It waits if its sale is not here yet.
+
+        Raises:
+            Malformed: It cannot be meant, or more comes back than was sold; the pointer says what.
+            Unknown: There is no such station.
+            Contradiction: Another return has this document number.
+        """
+        if sent.document.station != sent.sale.station:
+            detail = f"a return is booked at the station of its sale, {sent.sale.station}"
+            raise Malformed("other_station", detail, pointer="/station")
+        self._lock(sent.sale)
+        lock(self._session, f"return:{sent.document}")
+        known = self._sales.returned(sent.document)
+        if known is not None:
+            return _same(known, sent.fingerprint, f"return {sent.document}")
+        station = self._stations.get(sent.document.station, "/station")
+        try:
+            returned = sent.at(station)
+        except InvalidField as error:
+            raise _malformed(error) from None
+        row = RecordedReturn(
+            id=new_id("ret"),
+            station_id=station.id,
+            business_day=sent.document.business_day,
+            till=sent.document.till,
+            number=sent.document.number,
+            sale_day=sent.sale.business_day,
+            sale_till=sent.sale.till,
+            sale_number=sent.sale.number,
+            sale_id=None,
+            problem=None,
+            content=kept_return(returned),
+            fingerprint=sent.fingerprint,
+        )
+        self._sales.add(row)
+        sale = self._sales.sale(sent.sale)
+        if sale is not None:
+            self._apply(row, sale)
+        return row
+
+    def _apply(self, row: RecordedReturn, recorded: RecordedSale) -> None:
+        """Takes back what a return has to, of a sale that is here."""
+        if recorded.customer_id is not None:
+            self._customers.get(recorded.customer_id, for_update=True)
+        earlier = [return_of(one.content) for one in self.returns_of(recorded) if one.sale_id is not None]
+        try:
+            taken = self._awards.to_take_back(recorded.id, sale_of(recorded.content), earlier, return_of(row.content))
+        except InvalidField as error:
+            raise _malformed(error) from None
+        row.sale_id = recorded.id
+        self._session.flush()
+        self._awards.take_back(row.id, str(_document(row)), taken)
+
+    # ---------------------------------------------------------------- looking
+
+    def sale(self, sale_id: str) -> RecordedSale:
+        """The sale with this id. Raises Unknown."""
+        found = self._sales.get(sale_id)
+        if found is None:
+            raise Unknown("unknown_sale", f"there is no sale {sale_id}")
+        return found
+
+    def returns_of(self, sale: RecordedSale) -> Sequence[RecordedReturn]:
+        """The returns of a sale, in the order in which they came."""
+        return self._sales.returns_of(_document(sale))
+
+    def page(
+        self, *, customer: str | None, outcome: Outcome | None, cursor: str | None, limit: int
+    ) -> tuple[Sequence[RecordedSale], str | None]:
+        """Sales, those that came last first."""
+        return self._sales.page(customer, outcome, cursor, limit)
+
+    def open_returns(self, *, cursor: str | None, limit: int) -> tuple[Sequence[RecordedReturn], str | None]:
+        """Returns that are not booked: their sale is not here, or they have a problem."""
+        return self._sales.open_returns(cursor, limit)
+
+    def _lock(self, sale: Document) -> None:
+        """Lets a sale and its returns be booked one after the other."""
+        lock(self._session, f"sale:{sale}")
+
+
+def _document(row: RecordedSale | RecordedReturn) -> Document:
+    return Document(row.station_id, row.business_day, row.till, row.number)
+
+
+def _same(known: RowT, fingerprint: bytes, says: str) -> RowT:
+    """The row that is here already, if the same was sent again."""
+    if known.fingerprint != fingerprint:
+        raise Contradiction("document_differs", f"{says} is here already, and says something else")
+    return known
+
+
+def _malformed(error: InvalidField) -> Malformed:
+    return Malformed("bad_document", str(error), pointer="/" + error.field.replace(".", "/"))

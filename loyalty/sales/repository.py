@@ -1,0 +1,94 @@
+"""SQL of sales and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from loyalty.kit.paging import page_of
+from loyalty.sales.models import Document, Outcome, RecordedReturn, RecordedSale
+
+
+class SaleRepository:
+    """Sales and returns in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, row: RecordedSale | RecordedReturn) -> None:
+        """Adds a sale or a return."""
+        self._session.add(row)
+        self._session.flush()
+
+    def get(self, sale: str) -> RecordedSale | None:
+        """The sale with this id."""
+        return self._session.get(RecordedSale, sale)
+
+    def sale(self, document: Document) -> RecordedSale | None:
+        """The sale with this document number."""
+        row = RecordedSale
+        query = select(row).where(
+            row.station_id == document.station,
+            row.business_day == document.business_day,
+            row.till == document.till,
+            row.number == document.number,
+        )
+        return self._session.scalars(query).one_or_none()
+
+    def returned(self, document: Document) -> RecordedReturn | None:
+        """The return with this document number."""
+        row = RecordedReturn
+        query = select(row).where(
+            row.station_id == document.station,
+            row.business_day == document.business_day,
+            row.till == document.till,
+            row.number == document.number,
+        )
+        return self._session.scalars(query).one_or_none()
+
+    def returns_of(self, document: Document) -> Sequence[RecordedReturn]:
+        """The returns of a sale, in the order in which they came."""
+        row = RecordedReturn
+        query = select(row).where(
+            row.station_id == document.station,
+            row.sale_day == document.business_day,
+            row.sale_till == document.till,
+            row.sale_number == document.number,
+        )
+        return self._session.scalars(query.order_by(row.id)).all()
+
+    def has_bought(self, customer: str) -> bool:
+        """Whether the customer has bought anything."""
+        return (
+            self._session.scalar(select(RecordedSale.id).where(RecordedSale.customer_id == customer).limit(1))
+            is not None
+        )
+
+    def count(self, customer: str, first: date, last: date) -> int:
+        """How many sales the customer has on these business days."""
+        row = RecordedSale
+        query = (
+            select(func.count())
+            .select_from(row)
+            .where(row.customer_id == customer, row.business_day >= first, row.business_day <= last)
+        )
+        return self._session.scalar(query) or 0
+
+    def page(
+        self, customer: str | None, outcome: Outcome | None, cursor: str | None, limit: int
+    ) -> tuple[Sequence[RecordedSale], str | None]:
+        """Sales, those that came last first."""
+        query = select(RecordedSale)
+        if customer is not None:
+            query = query.where(RecordedSale.customer_id == customer)
+        if outcome is not None:
+            query = query.where(RecordedSale.outcome == outcome)
+        return page_of(self._session, query, RecordedSale.id, cursor, limit)
+
+    def open_returns(self, cursor: str | None, limit: int) -> tuple[Sequence[RecordedReturn], str | None]:
+        """Returns that are not booked: their sale is not here, or they have a problem. Those that came last first."""
+        query = select(RecordedReturn).where(RecordedReturn.sale_id.is_(None))
+        return page_of(self._session, query, RecordedReturn.id, cursor, limit)
