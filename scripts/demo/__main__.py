@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import io
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+import httpx
 
 from clearing.runtime.embedded.network import EmbeddedNetwork, NetworkError
 from scripts.demo.chapters import Story
@@ -29,7 +32,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="tongdui-demo-") as directory:
         try:
             failures = run(Path(directory), display)
-        except (NetworkError, TongduiError) as error:
+        except (NetworkError, TongduiError, httpx.HTTPError, subprocess.CalledProcessError) as error:
             failures = [f"{type(error).__name__}: {error}"]
         except KeyboardInterrupt:
             failures = ["interrupted"]
@@ -57,6 +60,7 @@ def run(directory: Path, display: Display) -> list[str]:
         story.onboard()
         story.import_day()
         story.import_malformed()
+        story.programme(directory)
         story.link_members()
         story.move_points()
         story.spend_and_give_back()

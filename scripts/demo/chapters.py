@@ -16,9 +16,11 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
+from loyalty.staff.models import Role
 from scripts.demo.display import Display, percentile, short_hash
 from scripts.demo.node import AGREEMENT_REGISTERED, DEPOSITED, MERCHANT_REGISTERED, Log, Node, number
 from scripts.demo.participants import WAIT, Participants
+from scripts.demo.programme import programme, week
 from tongdui import (
     APIError,
     Client,
@@ -212,6 +214,55 @@ class Story:
         """The issuances of an import."""
         orders = (self.client("FUEL").orders.get(order) for order in result.orders)
         return [movement for order in orders for movement in order.movements if movement.object == "issuance"]
+
+    def programme(self, directory: Path) -> None:
+        """The gas station's own programme decides why points are earned: a week of one customer, and a return."""
+        self.display.chapter("The gas station's programme: why a customer gets points")
+        with programme(self.participants, directory) as station:
+            told = week()
+            station.post("/v1/stations", {"id": "S17", "name": "Changjiang Road", "region": "north"})
+            draft = station.post("/v1/rule-sets", {"program": "FUEL", "rules": told["rules"]}, Role.MARKETING)
+            station.post(f"/v1/rule-sets/{draft['id']}/publish", {"reason": "the demo"})
+            plate = {"kind": "plate", "value": "苏A·88217"}
+            customer = station.post("/v1/customers", {"identifiers": [plate]}, Role.CASHIER)
+            sales = [
+                station.post("/v1/sales", {"station": "S17", "shown": plate, **sale}, Role.DEVICE)
+                for sale in told["sales"]
+            ]
+            again = station.post("/v1/sales", {"station": "S17", "shown": plate, **told["sales"][0]}, Role.DEVICE)
+            self.expect(again["id"] == sales[0]["id"], "a sale that was sent twice was booked twice")
+            document = {name: sales[3][name] for name in ("business_day", "till", "number")}
+            returned = {"station": "S17", "business_day": "2026-04-17", "till": "1", "number": "R1", "sale": document}
+            station.post("/v1/returns", {**returned, "lines": told["returned"]}, Role.CASHIER)
+            station.await_settled()
+            wishes = {wish["reference"]: wish for wish in station.await_settled()}
+            earned = [award for sale in sales for award in sale["awards"] if award["points"]]
+            back = [wish for wish in wishes.values() if wish["kind"] == "reverse"]
+            self.display.table(
+                ["day", "why", "transaction", ">block"],
+                [
+                    (
+                        sale["business_day"],
+                        award["explanation"]["en"],
+                        short_hash(wishes[award["reference"]]["tx_hash"]),
+                        wishes[award["reference"]]["block_number"],
+                    )
+                    for sale in sales
+                    for award in sale["awards"]
+                    if award["points"]
+                ],
+            )
+            total, taken = sum(award["points"] for award in earned), sum(wish["points"] for wish in back)
+            self.display.say(
+                f"The pump saw the plate; the customer did nothing. The filter came back: {taken} points are taken back, so "
+                f"{total - taken} are left."
+            )
+            member = f"external:{customer['id']}"
+            known = self.client("FUEL").members.get(member)
+            self.members[str(known.id)] = member.removeprefix("external:")
+            posted = sum(account.posted for account in self.client("FUEL").members.accounts(member))
+            self.expect(posted == total - taken, f"the chain has {posted} points, the programme {total - taken}")
+            self.display.say(f"The nightly check, loyalty check: {station.check()}.")
 
     # ---------------------------------------------------------------- elsewhere
 
