@@ -110,6 +110,7 @@ class Scheduler:
         """A process has died, and so do its threads."""
         for process in self._processes:
             if process.name.startswith(f"{name} "):
+                process.is_orphan = True
                 self.kill(process)
 
     def wake(self, process: Process, after: float = 0.0) -> None:
@@ -163,6 +164,8 @@ class Process(greenlet):
         """The number of its next turn; earlier ones do not count any more."""
         self.woken = False
         self.is_doomed = False
+        self.is_orphan = False
+        """Whether it dies because its process has died: that one may be starting again by then."""
         self._body = body
 
     def _live(self) -> None:
@@ -253,7 +256,7 @@ class Threads(Executor):
                     except Exception as error:  # noqa: BLE001 (whoever asks for the result gets it)
                         future.set_exception(error)
         except Killed:
-            if isinstance(self._owner, Process):
+            if isinstance(self._owner, Process) and not self._scheduler.current.is_orphan:
                 self._scheduler.kill(self._owner)  # a process dies as a whole
         finally:
             self._running -= 1

@@ -39,6 +39,7 @@ KNOWN = {
     "a client loses the answer to a capture, and asks again": [
         Plan(1, (Step(1, 0.5, "hold", 1, 1), Step(2, 0.5, "cut", size=size, target="gateway"))) for size in range(1, 9)
     ],
+    "a worker dies while its threads send, and starts again": [plan_of(4412)],
 }
 """What once failed."""
 
