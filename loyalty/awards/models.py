@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from loyalty.kit.database import Base, Big, time_of_insert
@@ -76,5 +76,5 @@ class CarriedRemainder(Base):
     rule_set: Mapped[str] = mapped_column(String(64), primary_key=True)
     """The name of the rule set."""
     rule: Mapped[str] = mapped_column(String(64), primary_key=True)
-    value: Mapped[str] = mapped_column(String(200))
-    """A fraction of a point, such as `2/3`."""
+    value: Mapped[str] = mapped_column(Text)
+    """A fraction of a point, such as `2/3`. Returns in part make its denominator longer and longer."""

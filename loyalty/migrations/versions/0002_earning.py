@@ -118,7 +118,7 @@ def upgrade() -> None:
         sa.Column("customer_id", sa.String(length=40), nullable=False),
         sa.Column("rule_set", sa.String(length=64), nullable=False),
         sa.Column("rule", sa.String(length=64), nullable=False),
-        sa.Column("value", sa.String(length=200), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("remainders_customer_id_fkey")),
         sa.PrimaryKeyConstraint("customer_id", "rule_set", "rule", name=op.f("remainders_pkey")),
     )
