@@ -17,9 +17,9 @@ class AwardRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def add(self, row: BookedAward | BookedTakeBack | BudgetUse | CarriedRemainder) -> None:
-        """Adds a row."""
-        self._session.add(row)
+    def add(self, *rows: BookedAward | BookedTakeBack | BudgetUse | CarriedRemainder) -> None:
+        """Adds rows."""
+        self._session.add_all(rows)
         self._session.flush()
 
     def of_sale(self, sale: str) -> Sequence[BookedAward]:

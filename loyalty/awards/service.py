@@ -60,9 +60,9 @@ class AwardService:
         """Books what a sale earns, and wishes for the points. `document` is the till's number of the sale."""
         rules = content_of(kept)
         self._hold_budgets(rules.id, (rule.id for rule in rules.earning if rule.budget is not None))
-        booked = []
-        for award in evaluate(sale, self._snapshot(customer, rules, sale, before), rules):
-            row = BookedAward(
+        awards = evaluate(sale, self._snapshot(customer, rules, sale, before), rules)
+        rows = [
+            BookedAward(
                 id=new_id("awd"),
                 sale_id=sale_id,
                 customer_id=customer.id,
@@ -72,15 +72,22 @@ class AwardService:
                 reference=f"sale:{document}:{award.rule}" if award.points else None,
                 content=_AWARD.dump_python(award, mode="json"),
             )
-            self._awards.add(row)
-            if row.reference is not None:
-                self._wish(row.reference, kept.program, award, customer, sale_id)
+            for award in awards
+        ]
+        self._awards.add(*rows)
+        self._wishes.wish_all(
+            [
+                _wish(row.reference, kept.program, award, customer, sale_id)
+                for row, award in zip(rows, awards, strict=True)
+                if row.reference is not None
+            ]
+        )
+        for award in awards:
             if award.carries:
                 self._carry(customer.id, rules.id, award.rule, award.carried)
             for taking in award.takings:
                 self._take(rules.id, taking, taking.points)
-            booked.append(row)
-        return booked
+        return rows
 
     def _snapshot(self, customer: Customer, rules: RuleSet, sale: Sale, before: Before) -> Snapshot:
         budgets = {
@@ -89,6 +96,8 @@ class AwardService:
             if rule.budget is not None
         }
         periods = {period for some in budgets.values() for period in some}
+        remainders = self._awards.remainders(customer.id, rules.id) if any(rule.carry for rule in rules.earning) else ()
+        uses = self._awards.budgets(rules.id, budgets, periods) if budgets else ()
         return Snapshot(
             customer=customer.id,
             tier=customer.tier,
@@ -96,27 +105,8 @@ class AwardService:
             birthday_month=customer.birth_month or 0,
             first_purchase=before.is_first,
             sales_this_month=before.sales_this_month,
-            remainders=tuple(
-                Remainder(one.rule, Fraction(one.value)) for one in self._awards.remainders(customer.id, rules.id)
-            ),
-            spent=tuple(
-                Spent(one.rule, one.period, one.points, one.is_closed)
-                for one in self._awards.budgets(rules.id, budgets, periods)
-            ),
-        )
-
-    def _wish(self, reference: str, program: str, award: Award, customer: Customer, sale_id: str) -> None:
-        facts = {
-            "sale": sale_id,
-            "rule": award.rule,
-            "rule_set": award.rule_set,
-            "version": award.version,
-            "reason": award.explain(),
-        }
-        self._wishes.wish(
-            IssueWish(
-                reference=reference, program=program, member=as_member(customer.id), points=award.points, facts=facts
-            )
+            remainders=tuple(Remainder(one.rule, Fraction(one.value)) for one in remainders),
+            spent=tuple(Spent(one.rule, one.period, one.points, one.is_closed) for one in uses),
         )
 
     # ---------------------------------------------------------------- a return takes back
@@ -204,3 +194,16 @@ class AwardService:
 def award_of(row: BookedAward) -> Award:
     """The whole award, as evaluation gave it."""
     return _AWARD.validate_json(json.dumps(row.content))
+
+
+def _wish(reference: str, program: str, award: Award, customer: Customer, sale_id: str) -> IssueWish:
+    facts = {
+        "sale": sale_id,
+        "rule": award.rule,
+        "rule_set": award.rule_set,
+        "version": award.version,
+        "reason": award.explain(),
+    }
+    return IssueWish(
+        reference=reference, program=program, member=as_member(customer.id), points=award.points, facts=facts
+    )

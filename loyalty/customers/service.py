@@ -87,10 +87,10 @@ class CustomerService:
             self._log.note(actor, "identifier.removed", customer_id, reason=reason, before=before)
         return identifier
 
-    def shown_by(self, shown: Shown, pointer: str = "/value") -> Customer | None:
-        """The customer who is known by this, or None."""
+    def known_by(self, shown: Shown, pointer: str = "/value") -> str | None:
+        """The id of the customer who is known by this, or None."""
         found = self._customers.known_by(shown.kind, canonical(shown.kind, shown.value, pointer))
-        return None if found is None else self.get(found.customer_id)
+        return None if found is None else found.customer_id
 
     def _link(self, customer: Customer, shown: Shown, pointer: str) -> tuple[Identifier, bool]:
         value = canonical(shown.kind, shown.value, pointer)

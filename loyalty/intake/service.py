@@ -54,8 +54,6 @@ class IntakeService:
             return _same(known, sent.fingerprint, f"sale {sent.document}")
         station = self._stations.get(sent.document.station, "/station")
         customer = self._customer_of(sent)
-        if customer is not None:  # held: no other sale of theirs is booked meanwhile
-            customer = self._customers.get(customer.id, for_update=True)
         try:
             sale = sent.at(station, customer.id if customer else "")
         except InvalidField as error:
@@ -74,10 +72,10 @@ class IntakeService:
             outcome=Outcome.NOBODY,
             rule_set=None,
         )
-        before = None if customer is None else self._before(customer, sale)
-        self._sales.add(row)
-        if customer is not None and before is not None:
-            self._earn(row, sale, customer, before)
+        if customer is None:
+            self._sales.add(row)
+        else:
+            self._earn(row, sale, customer)
         for waiting in self._sales.returns_of(sent.document):
             try:
                 self._apply(waiting, row)
@@ -86,30 +84,35 @@ class IntakeService:
         return row
 
     def _customer_of(self, sent: SentSale) -> Customer | None:
+        """The customer, held: no other sale of theirs is booked meanwhile. None if nobody was shown, or nobody who is known."""
         if sent.customer is not None:
-            customer = self._customers.get(sent.customer, pointer="/customer")
+            found: str | None = sent.customer
         elif sent.shown is not None:
-            found = self._customers.shown_by(sent.shown, "/shown/value")
-            if found is None:
-                return None
-            customer = found
+            found = self._customers.known_by(sent.shown, "/shown/value")
         else:
+            found = None
+        if found is None:
             return None
+        customer = self._customers.get(found, for_update=True, pointer="/customer")
         return None if customer.erased_at is not None else customer
 
     def _before(self, customer: Customer, sale: Sale) -> Before:
         """What counts of what the customer bought before. The first sale that arrives is the first one, and no later one is."""
         first = sale.business_day.replace(day=1)
         last = first.replace(day=monthrange(first.year, first.month)[1])
-        return Before(not self._sales.has_bought(customer.id), self._sales.count(customer.id, first, last))
+        this_month = self._sales.count(customer.id, first, last)
+        return Before(not this_month and not self._sales.has_bought(customer.id), this_month)
 
-    def _earn(self, row: RecordedSale, sale: Sale, customer: Customer, before: Before) -> None:
+    def _earn(self, row: RecordedSale, sale: Sale, customer: Customer) -> None:
+        """Adds the sale and what it earns."""
         kept = self._rule_sets.in_force(sale.local_time.date())
         if kept is None or not content_of(kept).effective.has(content_of(kept).day_of(sale)):
             row.outcome = Outcome.UNCOVERED
+            self._sales.add(row)
             return
+        before = self._before(customer, sale)
         row.outcome, row.rule_set = Outcome.EARNED, kept.id
-        self._session.flush()
+        self._sales.add(row)
         self._awards.earn(row.id, str(_document(row)), sale, customer, kept, before=before)
 
     # ---------------------------------------------------------------- what comes back

@@ -22,9 +22,9 @@ class WishRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def add(self, wish: Wish) -> None:
-        """Adds a wish."""
-        self._session.add(wish)
+    def add(self, *wishes: Wish) -> None:
+        """Adds wishes."""
+        self._session.add_all(wishes)
         self._session.flush()
 
     def get(self, wish: str, *, for_update: bool = False) -> Wish | None:

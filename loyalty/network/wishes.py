@@ -62,18 +62,27 @@ class WishService:
             Malformed: It cannot be meant.
             Contradiction: The reference was used for something else, or the original cannot give back so much.
         """
-        _check(wanted)
-        lock(self._session, f"wish:{wanted.reference}")
-        wish = self._issue(wanted) if isinstance(wanted, IssueWish) else self._reverse(wanted)
-        known = self._wishes.with_reference(wanted.reference)
-        if known is not None:
-            if _content(known) != _content(wish):
-                raise Contradiction("duplicate_reference", f"{wanted.reference} is the reference of another wish")
-            return known
-        if wish.original_id is not None:
-            self._refuse_too_much(wish)
-        self._wishes.add(wish)
-        return wish
+        return self.wish_all([wanted])[0]
+
+    def wish_all(self, wanted: Sequence[IssueWish | ReverseWish]) -> list[Wish]:
+        """The same with several wishes, by as many statements. None of them undoes another one of them. Raises what `wish` does."""
+        for one in wanted:
+            _check(one)
+        for reference in sorted(one.reference for one in wanted):
+            lock(self._session, f"wish:{reference}")
+        known = self._wishes.with_references(one.reference for one in wanted)
+        wishes, new = [], []
+        for one in wanted:
+            wish = self._issue(one) if isinstance(one, IssueWish) else self._reverse(one)
+            if (other := known.get(one.reference)) is None:
+                if wish.original_id is not None:
+                    self._refuse_too_much(wish)
+                new.append(wish)
+            elif _content(other) != _content(wish):
+                raise Contradiction("duplicate_reference", f"{one.reference} is the reference of another wish")
+            wishes.append(other or wish)
+        self._wishes.add(*new)
+        return wishes
 
     def _issue(self, wanted: IssueWish) -> Wish:
         return _new(

@@ -38,10 +38,10 @@ def look_up_customer(
 ) -> CustomerDetailView:
     """The customer who is known by a card, a phone or a plate."""
     customers = CustomerService(call.session)
-    customer = customers.shown_by(Shown(kind, value))
-    if customer is None:
+    found = customers.known_by(Shown(kind, value))
+    if found is None:
         raise Unknown("unknown_customer", f"nobody is known by this {kind}", parameter="value")
-    return _whole(customers, customer)
+    return _whole(customers, customers.get(found))
 
 
 @router.get("/v1/customers/{customer}")
