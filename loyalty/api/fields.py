@@ -1,8 +1,9 @@
-"""Types of fields that several concepts have."""
+"""Fields, bodies and views that several concepts have."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -20,6 +21,18 @@ class Body(BaseModel):
     """A request's body. A field that there is not is refused: it was misspelt."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class View(BaseModel):
+    """What is shown of a row: each field is the row's attribute of that name, or of the name that `COLUMNS` has for it."""
+
+    COLUMNS: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def of(cls, row: object, **own: Any) -> Self:
+        """The view of a row. `own` has what the row does not know."""
+        shown = {name: getattr(row, cls.COLUMNS.get(name, name)) for name in cls.model_fields if name not in own}
+        return cls(**shown, **own)
 
 
 class Decision(Body):

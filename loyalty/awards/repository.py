@@ -8,7 +8,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from loyalty.awards.models import BookedAward, BookedTakeBack, BudgetUse, CarriedRemainder
-from loyalty.kit.paging import page_of
 
 
 class AwardRepository:
@@ -54,10 +53,3 @@ class AwardRepository:
     def remainder(self, customer: str, rule_set: str, rule: str) -> CarriedRemainder | None:
         """What rounding left a customer of a rule, as it is now."""
         return self._session.get(CarriedRemainder, (customer, rule_set, rule), populate_existing=True)
-
-    def page(self, customer: str | None, cursor: str | None, limit: int) -> tuple[Sequence[BookedAward], str | None]:
-        """Awards, newest first."""
-        query = select(BookedAward)
-        if customer is not None:
-            query = query.where(BookedAward.customer_id == customer)
-        return page_of(self._session, query, BookedAward.id, cursor, limit)

@@ -186,10 +186,6 @@ class AwardService:
         """What returns took back of it."""
         return self._awards.take_backs_of(sale_id)
 
-    def page(self, *, customer: str | None, cursor: str | None, limit: int) -> tuple[Sequence[BookedAward], str | None]:
-        """Awards, newest first."""
-        return self._awards.page(customer, cursor, limit)
-
 
 def award_of(row: BookedAward) -> Award:
     """The whole award, as evaluation gave it."""

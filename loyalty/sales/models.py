@@ -62,6 +62,12 @@ class RecordedSale(Base):
     """The version that was applied."""
     received_at: Mapped[datetime] = mapped_column(default=time_of_insert)
 
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """Its lines, as they are kept."""
+        found: list[dict[str, Any]] = self.content["lines"]
+        return found
+
 
 class RecordedReturn(Base):
     """What came back of a sale, once. It may arrive before its sale, and waits for it then."""
@@ -88,3 +94,9 @@ class RecordedReturn(Base):
     content: Mapped[dict[str, Any]] = mapped_column(JSON)
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary(32))
     received_at: Mapped[datetime] = mapped_column(default=time_of_insert)
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """Its lines, as they are kept."""
+        found: list[dict[str, Any]] = self.content["lines"]
+        return found

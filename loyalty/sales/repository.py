@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from loyalty.kit.paging import page_of
 from loyalty.sales.models import Document, Outcome, RecordedReturn, RecordedSale
+
+RowT = TypeVar("RowT", RecordedSale, RecordedReturn)
 
 
 class SaleRepository:
@@ -29,18 +32,13 @@ class SaleRepository:
 
     def sale(self, document: Document) -> RecordedSale | None:
         """The sale with this document number."""
-        row = RecordedSale
-        query = select(row).where(
-            row.station_id == document.station,
-            row.business_day == document.business_day,
-            row.till == document.till,
-            row.number == document.number,
-        )
-        return self._session.scalars(query).one_or_none()
+        return self._numbered(RecordedSale, document)
 
     def returned(self, document: Document) -> RecordedReturn | None:
         """The return with this document number."""
-        row = RecordedReturn
+        return self._numbered(RecordedReturn, document)
+
+    def _numbered(self, row: type[RowT], document: Document) -> RowT | None:
         query = select(row).where(
             row.station_id == document.station,
             row.business_day == document.business_day,

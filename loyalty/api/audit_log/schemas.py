@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from loyalty.audit_log.models import AuditEntry
+from loyalty.api.fields import View
 
 
-class AuditEntryView(BaseModel):
+class AuditEntryView(View):
     """Who did what."""
 
     id: str
@@ -21,8 +21,3 @@ class AuditEntryView(BaseModel):
     reason: str | None
     before: dict[str, Any] | None
     after: dict[str, Any] | None
-
-    @classmethod
-    def of(cls, entry: AuditEntry) -> AuditEntryView:
-        """The view of a row."""
-        return cls(**{name: getattr(entry, name) for name in cls.model_fields})

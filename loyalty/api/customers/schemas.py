@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from loyalty.api.fields import Body, Decision
+from loyalty.api.fields import Body, Decision, View
 from loyalty.customers.models import Consent, Customer, Identifier, IdentifierKind
 
 _Word = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9._-]+$")]
@@ -49,7 +49,7 @@ class Farewell(Decision):
     forfeit_points: Literal[True] = Field(description="the points that are left are given up: ask the customer first")
 
 
-class IdentifierView(BaseModel):
+class IdentifierView(View):
     """A card, a phone or a plate of a customer."""
 
     id: str
@@ -58,24 +58,14 @@ class IdentifierView(BaseModel):
     added_at: datetime
     removed_at: datetime | None
 
-    @classmethod
-    def of(cls, identifier: Identifier) -> IdentifierView:
-        """The view of a row."""
-        return cls(**{name: getattr(identifier, name) for name in cls.model_fields})
 
-
-class ConsentView(BaseModel):
+class ConsentView(View):
     """The newest word on a purpose."""
 
     purpose: str
     text_version: str
     is_given: bool
     at: datetime
-
-    @classmethod
-    def of(cls, consent: Consent) -> ConsentView:
-        """The view of a row."""
-        return cls(**{name: getattr(consent, name) for name in cls.model_fields})
 
 
 class CustomerView(BaseModel):

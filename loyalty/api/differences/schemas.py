@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from loyalty.network.models import Difference
+from loyalty.api.fields import View
 
 
-class DifferenceView(BaseModel):
+class DifferenceView(View):
     """Something that the programme and the chain do not say alike."""
 
     id: str
@@ -23,8 +23,3 @@ class DifferenceView(BaseModel):
     there: dict[str, Any] = Field(description="what the network says")
     found_at: datetime
     closed_at: datetime | None
-
-    @classmethod
-    def of(cls, difference: Difference) -> DifferenceView:
-        """The view of a row."""
-        return cls(**{name: getattr(difference, name) for name in cls.model_fields})

@@ -22,7 +22,7 @@ def add_key(call: Calling, new: NewKey) -> NewKeyView:
     """Make a key. Its secret is in this answer, and nowhere else."""
     key, secret = KeyService(call.session).add(new.name, new.role, actor=call.actor)
     call.secrets.add("secret")
-    return NewKeyView(secret=secret, **KeyView.of(key).model_dump())
+    return NewKeyView.of(key, secret=secret)
 
 
 @router.post("/v1/keys/{key}/revoke")

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from loyalty.staff.models import Key, Role
+from loyalty.api.fields import View
+from loyalty.staff.models import Role
 
 
 class NewKey(BaseModel):
@@ -21,7 +22,7 @@ class NewKey(BaseModel):
     role: Role
 
 
-class KeyView(BaseModel):
+class KeyView(View):
     """A key, without its secret."""
 
     id: str
@@ -29,11 +30,6 @@ class KeyView(BaseModel):
     role: Role
     created_at: datetime
     revoked_at: datetime | None
-
-    @classmethod
-    def of(cls, key: Key) -> KeyView:
-        """The view of a row."""
-        return cls(id=key.id, name=key.name, role=key.role, created_at=key.created_at, revoked_at=key.revoked_at)
 
 
 class NewKeyView(KeyView):

@@ -6,9 +6,9 @@ import json
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from loyalty.api.fields import Body
+from loyalty.api.fields import Body, View
 from loyalty.rule_sets.models import KeptRuleSet
 
 
@@ -19,7 +19,7 @@ class NewRuleSet(Body):
     rules: dict[str, Any] = Field(description="the rule set, as docs/loyalty-rules.md describes it")
 
 
-class RuleSetView(BaseModel):
+class RuleSetView(View):
     """A version of a rule set."""
 
     id: str
@@ -31,11 +31,6 @@ class RuleSetView(BaseModel):
     created_at: datetime
     published_at: datetime | None = Field(description="null for a draft")
 
-    @classmethod
-    def of(cls, kept: KeptRuleSet) -> RuleSetView:
-        """The view of a row."""
-        return cls(**{name: getattr(kept, name) for name in RuleSetView.model_fields})
-
 
 class RuleSetDetailView(RuleSetView):
     """A version of a rule set with its rules."""
@@ -45,4 +40,4 @@ class RuleSetDetailView(RuleSetView):
     @classmethod
     def whole(cls, kept: KeptRuleSet) -> RuleSetDetailView:
         """The view of a row, with the rules."""
-        return cls(rules=json.loads(kept.content), **RuleSetView.of(kept).model_dump())
+        return cls.of(kept, rules=json.loads(kept.content))

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import AwareDatetime, BaseModel, Field
 
 from loyalty.api.customers.schemas import IdentifierBody
-from loyalty.api.fields import Body, Number, StationCode, Till
+from loyalty.api.fields import Body, Number, StationCode, Till, View
 from loyalty.awards.models import BookedAward, BookedTakeBack
 from loyalty.awards.service import award_of
 from loyalty.customers.service import Shown
@@ -133,8 +133,10 @@ class AwardView(BaseModel):
         )
 
 
-class SaleView(BaseModel):
+class SaleView(View):
     """A sale as it was recorded."""
+
+    COLUMNS = {"station": "station_id", "time": "sold_at", "customer": "customer_id"}  # noqa: RUF012
 
     id: str
     station: str
@@ -148,26 +150,11 @@ class SaleView(BaseModel):
     rule_set: str | None = Field(description="the version that was applied")
     received_at: datetime
 
-    @classmethod
-    def of(cls, row: RecordedSale) -> SaleView:
-        """The view of a row."""
-        return cls(
-            id=row.id,
-            station=row.station_id,
-            business_day=row.business_day,
-            till=row.till,
-            number=row.number,
-            time=row.sold_at,
-            customer=row.customer_id,
-            shown=row.shown,
-            outcome=row.outcome,
-            rule_set=row.rule_set,
-            received_at=row.received_at,
-        )
 
-
-class ReturnView(BaseModel):
+class ReturnView(View):
     """A return as it was recorded."""
+
+    COLUMNS = {"station": "station_id", "sale": "sale_id"}  # noqa: RUF012
 
     id: str
     station: str
@@ -178,21 +165,6 @@ class ReturnView(BaseModel):
     problem: str | None = Field(description="why it cannot be booked although its sale is here")
     lines: list[dict[str, Any]]
     received_at: datetime
-
-    @classmethod
-    def of(cls, row: RecordedReturn) -> ReturnView:
-        """The view of a row."""
-        return cls(
-            id=row.id,
-            station=row.station_id,
-            business_day=row.business_day,
-            till=row.till,
-            number=row.number,
-            sale=row.sale_id,
-            problem=row.problem,
-            lines=row.content["lines"],
-            received_at=row.received_at,
-        )
 
 
 class SaleDetailView(SaleView):
@@ -214,9 +186,8 @@ class SaleDetailView(SaleView):
         back: dict[str, int] = {}
         for one in take_backs:
             back[one.award_id] = back.get(one.award_id, 0) + one.points
-        return cls(
-            lines=row.content["lines"],
+        return cls.of(
+            row,
             awards=[AwardView.of(award, back.get(award.id, 0)) for award in awards],
             returns=[ReturnView.of(one) for one in returns],
-            **SaleView.of(row).model_dump(),
         )

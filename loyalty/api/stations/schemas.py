@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
-from loyalty.api.fields import Body, Name, StationCode
-from loyalty.stations.models import Station
+from loyalty.api.fields import Body, Name, StationCode, View
 
 
 def _zone(name: str) -> str:
@@ -29,7 +28,7 @@ class StationBody(Body):
     time_zone: Annotated[str, AfterValidator(_zone)] = Field("Asia/Shanghai", max_length=64)
 
 
-class StationView(BaseModel):
+class StationView(View):
     """A station."""
 
     id: str
@@ -37,8 +36,3 @@ class StationView(BaseModel):
     region: str
     time_zone: str
     created_at: datetime
-
-    @classmethod
-    def of(cls, station: Station) -> StationView:
-        """The view of a row."""
-        return cls(**{name: getattr(station, name) for name in cls.model_fields})

@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from loyalty.network.models import Wish, WishState
+from loyalty.api.fields import View
+from loyalty.network.models import WishState
 
 
-class WishView(BaseModel):
+class WishView(View):
     """A movement that the programme wants, and what became of it."""
+
+    COLUMNS = {"original": "original_id"}  # noqa: RUF012 (pydantic's own: View says that it is a class variable)
 
     id: str
     kind: str = Field(description="`issue` or `reverse`")
@@ -32,11 +35,3 @@ class WishView(BaseModel):
     block_number: int | None
     settled_at: datetime | None
     created_at: datetime
-
-    @classmethod
-    def of(cls, wish: Wish) -> WishView:
-        """The view of a row."""
-        return cls(
-            original=wish.original_id,
-            **{name: getattr(wish, name) for name in cls.model_fields if name != "original"},
-        )
