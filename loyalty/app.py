@@ -13,6 +13,8 @@ from loyalty.api.keys import routes as keys
 from loyalty.api.rule_sets import routes as rule_sets
 from loyalty.api.sales import routes as sales
 from loyalty.api.stations import routes as stations
+from loyalty.api.tasks import routes as tasks
+from loyalty.api.tiers import routes as tiers
 from loyalty.api.wishes import routes as wishes
 from loyalty.http import problems
 from loyalty.http.counting import CountingMiddleware
@@ -26,6 +28,8 @@ ROUTERS = (
     sales.router,
     customers.router,
     rule_sets.router,
+    tiers.router,
+    tasks.router,
     stations.router,
     wishes.router,
     differences.router,

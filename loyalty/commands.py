@@ -54,6 +54,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("check", _check, "Compares with the network what is new since the last check; 1 if something was found.")
     add(
+        "review-tiers",
+        _review_tiers,
+        "Has every customer stand where they belong today, as the worker does each night.",
+    )
+    add(
         "up",
         _up,
         "Migrates, then runs `serve` and `send` until SIGTERM or SIGINT: a whole programme for a given gateway.",
@@ -123,6 +128,13 @@ def _check(settings: Settings, _chosen: argparse.Namespace) -> int:
     tally = check(settings)
     sys.stdout.write(f"{tally.wishes} wishes and {tally.movements} movements compared, {tally.found} new differences\n")
     return FOUND if tally.found else 0
+
+
+def _review_tiers(settings: Settings, _chosen: argparse.Namespace) -> int:
+    from loyalty.jobs.work import review_tiers
+
+    review_tiers(settings)
+    return 0
 
 
 def _add_key(settings: Settings, chosen: argparse.Namespace) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from loyalty.activity.models import CustomerDay
 from loyalty.audit_log.models import AuditEntry
-from loyalty.awards.models import BookedAward, BookedTakeBack, BudgetUse, CarriedRemainder
+from loyalty.awards.models import BookedAward, BookedTakeBack, CarriedRemainder
+from loyalty.bonuses.models import Bonus
+from loyalty.budgets.models import BudgetUse
 from loyalty.customers.models import Consent, Customer, Identifier
 from loyalty.http.idempotency.models import IdempotencyRecord
 from loyalty.network.models import Check, Difference, Member, OutgoingOrder, Wish
@@ -11,9 +14,12 @@ from loyalty.rule_sets.models import KeptRuleSet
 from loyalty.sales.models import RecordedReturn, RecordedSale
 from loyalty.staff.models import Key
 from loyalty.stations.models import Station
+from loyalty.tasks.models import KeptTask
+from loyalty.tiers.models import KeptTierScheme, TierMove
 
 TABLES = (
     AuditEntry,
+    Bonus,
     BookedAward,
     BookedTakeBack,
     BudgetUse,
@@ -21,15 +27,19 @@ TABLES = (
     Check,
     Consent,
     Customer,
+    CustomerDay,
     Difference,
     IdempotencyRecord,
     Identifier,
     Key,
     KeptRuleSet,
+    KeptTask,
+    KeptTierScheme,
     Member,
     OutgoingOrder,
     RecordedReturn,
     RecordedSale,
     Station,
+    TierMove,
     Wish,
 )

@@ -1,4 +1,4 @@
-"""Tables of awards, of what returns took back of them, of budgets and of what rounding left."""
+"""Tables of awards, of what returns took back of them, and of what rounding left."""
 
 from __future__ import annotations
 
@@ -50,21 +50,6 @@ class BookedTakeBack(Base):
     reference: Mapped[str | None] = mapped_column(String(REFERENCE), unique=True)
     """The wish by which they move back; None where only the remainder changed."""
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
-
-
-class BudgetUse(Base):
-    """What a rule's budget has paid in a period, less what returns gave back."""
-
-    __tablename__ = "budget_uses"
-    __table_args__ = (CheckConstraint("points >= 0", name="points"),)
-
-    rule_set: Mapped[str] = mapped_column(String(64), primary_key=True)
-    """The name of the rule set: its versions share their budgets."""
-    rule: Mapped[str] = mapped_column(String(64), primary_key=True)
-    period: Mapped[str] = mapped_column(String(10), primary_key=True)
-    """A month, such as `2026-11`, or `all`."""
-    points: Mapped[int] = mapped_column(Big, default=0)
-    is_closed: Mapped[bool] = mapped_column(default=False)
 
 
 class CarriedRemainder(Base):

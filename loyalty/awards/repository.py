@@ -1,13 +1,13 @@
-"""SQL of awards, budgets and remainders."""
+"""SQL of awards and remainders."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from loyalty.awards.models import BookedAward, BookedTakeBack, BudgetUse, CarriedRemainder
+from loyalty.awards.models import BookedAward, BookedTakeBack, CarriedRemainder
 
 
 class AwardRepository:
@@ -16,7 +16,7 @@ class AwardRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def add(self, *rows: BookedAward | BookedTakeBack | BudgetUse | CarriedRemainder) -> None:
+    def add(self, *rows: BookedAward | BookedTakeBack | CarriedRemainder) -> None:
         """Adds rows."""
         self._session.add_all(rows)
         self._session.flush()
@@ -31,17 +31,6 @@ class AwardRepository:
         """What returns took back of a sale's awards."""
         query = select(BookedTakeBack).join(BookedAward, BookedAward.id == BookedTakeBack.award_id)
         return self._session.scalars(query.where(BookedAward.sale_id == sale).order_by(BookedTakeBack.return_id)).all()
-
-    def budgets(self, rule_set: str, rules: Iterable[str], periods: Iterable[str]) -> Sequence[BudgetUse]:
-        """What budgets have paid, as it is now."""
-        query = select(BudgetUse).where(
-            BudgetUse.rule_set == rule_set, BudgetUse.rule.in_([*rules]), BudgetUse.period.in_([*periods])
-        )
-        return self._session.scalars(query.execution_options(populate_existing=True)).all()
-
-    def budget(self, rule_set: str, rule: str, period: str) -> BudgetUse | None:
-        """What a budget has paid in a period, as it is now."""
-        return self._session.get(BudgetUse, (rule_set, rule, period), populate_existing=True)
 
     def remainders(self, customer: str, rule_set: str) -> Sequence[CarriedRemainder]:
         """What rounding left a customer, as it is now."""

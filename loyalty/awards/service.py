@@ -16,15 +16,15 @@ from operator import itemgetter
 from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
-from loyalty.awards.models import BookedAward, BookedTakeBack, BudgetUse, CarriedRemainder
+from loyalty.awards.models import BookedAward, BookedTakeBack, CarriedRemainder
 from loyalty.awards.repository import AwardRepository
+from loyalty.budgets.service import BudgetService
 from loyalty.customers.models import Customer
-from loyalty.earning.awards import Award, Taking
+from loyalty.earning.awards import Award
 from loyalty.earning.evaluation import evaluate
 from loyalty.earning.returns import TakeBack, undo
 from loyalty.earning.rule_sets import RuleSet
 from loyalty.earning.snapshot import Remainder, Snapshot, Spent
-from loyalty.kit.database import lock
 from loyalty.kit.errors import Contradiction
 from loyalty.kit.ids import new_id
 from loyalty.network.members import as_member
@@ -50,6 +50,7 @@ class AwardService:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._awards = AwardRepository(session)
+        self._budgets = BudgetService(session)
         self._wishes = WishService(session)
 
     # ---------------------------------------------------------------- a sale earns
@@ -59,7 +60,7 @@ class AwardService:
     ) -> Sequence[BookedAward]:
         """Books what a sale earns, and wishes for the points. `document` is the till's number of the sale."""
         rules = content_of(kept)
-        self._hold_budgets(rules.id, (rule.id for rule in rules.earning if rule.budget is not None))
+        self._budgets.hold(rules.id, (rule.id for rule in rules.earning if rule.budget is not None))
         awards = evaluate(sale, self._snapshot(customer, rules, sale, before), rules)
         rows = [
             BookedAward(
@@ -86,7 +87,7 @@ class AwardService:
             if award.carries:
                 self._carry(customer.id, rules.id, award.rule, award.carried)
             for taking in award.takings:
-                self._take(rules.id, taking, taking.points)
+                self._budgets.take(rules.id, taking, taking.points)
         return rows
 
     def _snapshot(self, customer: Customer, rules: RuleSet, sale: Sale, before: Before) -> Snapshot:
@@ -97,7 +98,7 @@ class AwardService:
         }
         periods = {period for some in budgets.values() for period in some}
         remainders = self._awards.remainders(customer.id, rules.id) if any(rule.carry for rule in rules.earning) else ()
-        uses = self._awards.budgets(rules.id, budgets, periods) if budgets else ()
+        uses = self._budgets.uses(rules.id, budgets, periods) if budgets else ()
         return Snapshot(
             customer=customer.id,
             tier=customer.tier,
@@ -123,7 +124,7 @@ class AwardService:
     ) -> Sequence[BookedTakeBack]:
         """Books what a return takes back, and wishes for it. `document` is the till's number of the return."""
         for rule_set, rules in groupby(sorted((award_of(row).rule_set, row.rule) for row, _ in wanted), itemgetter(0)):
-            self._hold_budgets(rule_set, (rule for _, rule in rules))
+            self._budgets.hold(rule_set, (rule for _, rule in rules))
         return [self._taken(return_id, document, row, taken) for row, taken in wanted]
 
     def _taken(self, return_id: str, document: str, row: BookedAward, taken: TakeBack) -> BookedTakeBack:
@@ -137,7 +138,7 @@ class AwardService:
         if taken.carried:
             self._carry(row.customer_id, rule_set, taken.rule, taken.carried)
         for taking in taken.budgets:
-            self._take(rule_set, taking, -taking.points)
+            self._budgets.take(rule_set, taking, -taking.points)
         return booked
 
     def _wish_back(self, reference: str, row: BookedAward, points: int, return_id: str) -> bool:
@@ -152,21 +153,7 @@ class AwardService:
             return False
         return True
 
-    # ---------------------------------------------------------------- budgets and remainders
-
-    def _hold_budgets(self, rule_set: str, rules: Iterable[str]) -> None:
-        for rule in sorted(rules):
-            lock(self._session, f"budget:{rule_set}:{rule}")
-
-    def _take(self, rule_set: str, taking: Taking, points: int) -> None:
-        use = self._awards.budget(rule_set, taking.rule, taking.period)
-        if use is None:
-            use = BudgetUse(rule_set=rule_set, rule=taking.rule, period=taking.period, points=0, is_closed=False)
-            self._awards.add(use)
-        use.points += points
-        use.is_closed = use.is_closed or taking.closes
-        assert 0 <= use.points <= taking.limit or points < 0, "evaluation takes no more than is left"
-        self._session.flush()
+    # ---------------------------------------------------------------- remainders
 
     def _carry(self, customer: str, rule_set: str, rule: str, change: Fraction) -> None:
         kept = self._awards.remainder(customer, rule_set, rule)

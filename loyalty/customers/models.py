@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from sqlalchemy import ForeignKey, Index, String, text
@@ -30,6 +30,8 @@ class Customer(Base):
     tier: Mapped[str] = mapped_column(String(40), default="")
     tier_coefficient: Mapped[int] = mapped_column(default=10_000)
     """In basis points."""
+    tier_grace_until: Mapped[date | None]
+    """The last day of the grace, if too little was bought for the tier."""
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
     erased_at: Mapped[datetime | None]
 

@@ -45,7 +45,7 @@ class CustomerService:
         month, day = birthday or (None, None)
         if month is not None and day is not None and day > monthrange(_LEAP_YEAR, month)[1]:
             raise Malformed("bad_birthday", f"month {month} has no day {day}", pointer="/birthday/day")
-        customer = Customer(id=new_id("cus"), birth_month=month, birth_day=day, erased_at=None)
+        customer = Customer(id=new_id("cus"), birth_month=month, birth_day=day, tier_grace_until=None, erased_at=None)
         self._customers.add(customer)
         for at, one in enumerate(shown):
             self._link(customer, one, f"/identifiers/{at}/value")

@@ -8,8 +8,6 @@ LARGEST_COEFFICIENT = 1_000_000
 """The largest coefficient in basis points: a hundred times."""
 LARGEST_RATE = 1_000_000
 """The most points that one unit earns."""
-LARGEST_POINTS = 10**12
-"""The most points of a cap or a budget."""
 YUAN = 1_000_000
 """One unit of currency in micros."""
 WHOLE = 1_000

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from loyalty.earning.evaluation import NotInForce, evaluate
-from loyalty.earning.rule_sets import Example, Problem, RuleSet
+from loyalty.earning.rule_sets import Example, RuleSet
+from loyalty.plans.reading import Problem
 from loyalty.sales.types import InvalidField
 
 

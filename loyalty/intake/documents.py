@@ -9,15 +9,10 @@ from hashlib import sha256
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import TypeAdapter
-
 from loyalty.customers.service import Shown
 from loyalty.sales import types
 from loyalty.sales.models import Document
 from loyalty.stations.models import Station
-
-_SALE: TypeAdapter[types.Sale] = TypeAdapter(types.Sale)
-_RETURN: TypeAdapter[types.Return] = TypeAdapter(types.Return)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +68,6 @@ class SentReturn:
             business_day=self.document.business_day,
             lines=self.lines,
         )
-
-
-def kept_sale(sale: types.Sale) -> dict[str, Any]:
-    """A sale as it is kept."""
-    found: dict[str, Any] = _SALE.dump_python(sale, mode="json")
-    return found
-
-
-def sale_of(content: dict[str, Any]) -> types.Sale:
-    """The sale that is kept so."""
-    return _SALE.validate_json(json.dumps(content))
-
-
-def kept_return(returned: types.Return) -> dict[str, Any]:
-    """A return as it is kept."""
-    found: dict[str, Any] = _RETURN.dump_python(returned, mode="json")
-    return found
-
-
-def return_of(content: dict[str, Any]) -> types.Return:
-    """The return that is kept so."""
-    return _RETURN.validate_json(json.dumps(content))
 
 
 def _fingerprint(sent: dict[str, Any]) -> bytes:

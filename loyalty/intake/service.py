@@ -11,18 +11,24 @@ from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
+from loyalty.activity.measures import measures_of
+from loyalty.activity.service import ActivityService
 from loyalty.awards.service import AwardService, Before
 from loyalty.customers.models import Customer
 from loyalty.customers.service import CustomerService
-from loyalty.intake.documents import SentReturn, SentSale, kept_return, kept_sale, return_of, sale_of
+from loyalty.intake.documents import SentReturn, SentSale
 from loyalty.kit.database import lock
 from loyalty.kit.errors import Contradiction, Malformed, Unknown
 from loyalty.kit.ids import new_id
 from loyalty.rule_sets.service import RuleSetService, content_of
+from loyalty.sales.kept import kept_return, kept_sale, return_of, sale_of
 from loyalty.sales.models import Document, Outcome, RecordedReturn, RecordedSale
+from loyalty.sales.net import what_is_left
 from loyalty.sales.repository import SaleRepository
 from loyalty.sales.types import InvalidField, Sale
 from loyalty.stations.service import StationService
+from loyalty.tasks.service import TaskService
+from loyalty.tiers.service import TierService
 
 RowT = TypeVar("RowT", RecordedSale, RecordedReturn)
 
@@ -37,6 +43,9 @@ class IntakeService:
         self._customers = CustomerService(session)
         self._rule_sets = RuleSetService(session)
         self._stations = StationService(session)
+        self._activity = ActivityService(session)
+        self._tiers = TierService(session)
+        self._tasks = TaskService(session)
 
     # ---------------------------------------------------------------- sales
 
@@ -75,7 +84,10 @@ class IntakeService:
         if customer is None:
             self._sales.add(row)
         else:
-            self._earn(row, sale, customer)
+            points = self._earn(row, sale, customer)
+            self._activity.count(customer.id, sale.business_day, measures_of(sale, points))
+            self._tasks.reward(customer, sale)
+            self._tiers.review(customer)
         for waiting in self._sales.returns_of(sent.document):
             try:
                 self._apply(waiting, row)
@@ -103,17 +115,18 @@ class IntakeService:
         this_month = self._sales.count(customer.id, first, last)
         return Before(not this_month and not self._sales.has_bought(customer.id), this_month)
 
-    def _earn(self, row: RecordedSale, sale: Sale, customer: Customer) -> None:
-        """Adds the sale and what it earns."""
+    def _earn(self, row: RecordedSale, sale: Sale, customer: Customer) -> int:
+        """Adds the sale and what it earns; the points."""
         kept = self._rule_sets.in_force(sale.local_time.date())
         if kept is None or not content_of(kept).effective.has(content_of(kept).day_of(sale)):
             row.outcome = Outcome.UNCOVERED
             self._sales.add(row)
-            return
+            return 0
         before = self._before(customer, sale)
         row.outcome, row.rule_set = Outcome.EARNED, kept.id
         self._sales.add(row)
-        self._awards.earn(row.id, str(_document(row)), sale, customer, kept, before=before)
+        awards = self._awards.earn(row.id, str(_document(row)), sale, customer, kept, before=before)
+        return sum(award.points for award in awards)
 
     # ---------------------------------------------------------------- what comes back
 
@@ -160,16 +173,23 @@ class IntakeService:
 
     def _apply(self, row: RecordedReturn, recorded: RecordedSale) -> None:
         """Takes back what a return has to, of a sale that is here."""
-        if recorded.customer_id is not None:
-            self._customers.get(recorded.customer_id, for_update=True)
+        customer = recorded.customer_id and self._customers.get(recorded.customer_id, for_update=True)
+        reached = self._tiers.reached(customer) if customer else None
+        sale, returned = sale_of(recorded.content), return_of(row.content)
         earlier = [return_of(one.content) for one in self.returns_of(recorded) if one.sale_id is not None]
         try:
-            taken = self._awards.to_take_back(recorded.id, sale_of(recorded.content), earlier, return_of(row.content))
+            taken = self._awards.to_take_back(recorded.id, sale, earlier, returned)
         except InvalidField as error:
             raise _malformed(error) from None
         row.sale_id = recorded.id
         self._session.flush()
         self._awards.take_back(row.id, str(_document(row)), taken)
+        if customer:
+            points = -sum(one.points for _, one in taken)
+            left = measures_of(what_is_left(sale, [*earlier, returned]), points)
+            self._activity.count(customer.id, sale.business_day, left.less(measures_of(what_is_left(sale, earlier))))
+            self._tasks.revoke(customer, sale.business_day, because=row.id)
+            self._tiers.review(customer, before_return=reached)
 
     # ---------------------------------------------------------------- looking
 

@@ -14,6 +14,8 @@ from loyalty.kit.settings import Settings, load_settings
 _SAFETY_NET_SECONDS = 60.0
 _CHECK_AT = crontab(hour=3, minute=30)
 """In the merchant's time zone: the day is over, and its awards have settled."""
+_REVIEW_TIERS_AT = crontab(hour=0, minute=20)
+"""A day has begun: windows have moved, and graces are over."""
 _CLEAN_UP_AT = crontab(minute=17)
 
 
@@ -23,6 +25,7 @@ def create_app(settings: Settings) -> Celery:
     schedule: dict[str, tuple[Any, float]] = {
         "loyalty.send": (_SAFETY_NET_SECONDS, 2 * _SAFETY_NET_SECONDS),
         "loyalty.check": (_CHECK_AT, 6 * 3_600),
+        "loyalty.review_tiers": (_REVIEW_TIERS_AT, 6 * 3_600),
         "loyalty.clean_up": (_CLEAN_UP_AT, 3_600),
     }
     app.conf.update(
@@ -45,6 +48,10 @@ def create_app(settings: Settings) -> Celery:
     @app.task(name="loyalty.check", shared=False)
     def check() -> int:
         return work.check(settings).found
+
+    @app.task(name="loyalty.review_tiers", shared=False)
+    def review_tiers() -> int:
+        return work.review_tiers(settings)
 
     @app.task(name="loyalty.clean_up", shared=False)
     def clean_up() -> int:

@@ -9,6 +9,7 @@ from loyalty.kit.settings import Settings
 from loyalty.network.checking import Checker, Tally
 from loyalty.network.client import network_client
 from loyalty.network.sender import Sender
+from loyalty.tiers.service import TierService
 
 _MOST_STEPS = 1_000
 """A run of the safety net ends; the next one goes on."""
@@ -34,6 +35,21 @@ def check(settings: Settings) -> Tally:
     try:
         with network_client(settings) as client:
             return Checker(database, client).run()
+    finally:
+        database.close()
+
+
+def review_tiers(settings: Settings) -> int:
+    """Has every customer stand where they belong today, some at a time; how many steps that took."""
+    database = Database(settings.database_url)
+    try:
+        steps, customer = 0, None
+        while True:
+            with database.session.begin() as session:
+                customer = TierService(session).review_after(customer)
+            if customer is None:
+                return steps
+            steps += 1
     finally:
         database.close()
 

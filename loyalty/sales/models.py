@@ -41,7 +41,7 @@ class RecordedSale(Base):
     __tablename__ = "sales"
     __table_args__ = (
         Index("sales_document_unique", "station_id", "business_day", "till", "number", unique=True),
-        Index("sales_customer_index", "customer_id", "sold_at"),
+        Index("sales_customer_index", "customer_id", "business_day"),
         partial_index("sales_uncovered_index", "id", where="outcome = 'uncovered'"),
     )
 
@@ -76,6 +76,7 @@ class RecordedReturn(Base):
     __table_args__ = (
         Index("returns_document_unique", "station_id", "business_day", "till", "number", unique=True),
         Index("returns_sale_index", "station_id", "sale_day", "sale_till", "sale_number"),
+        Index("returns_booked_index", "sale_id"),
         partial_index("returns_open_index", "id", where="sale_id IS NULL"),
     )
 

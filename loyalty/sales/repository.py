@@ -9,6 +9,7 @@ from typing import TypeVar
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from loyalty.kit.database import in_pieces
 from loyalty.kit.paging import page_of
 from loyalty.sales.models import Document, Outcome, RecordedReturn, RecordedSale
 
@@ -57,6 +58,19 @@ class SaleRepository:
             row.sale_number == document.number,
         )
         return self._session.scalars(query.order_by(row.id)).all()
+
+    def of_customer(self, customer: str, first: date, last: date) -> Sequence[RecordedSale]:
+        """A customer's sales of these business days, both included."""
+        row = RecordedSale
+        query = select(row).where(row.customer_id == customer, row.business_day >= first, row.business_day <= last)
+        return self._session.scalars(query.order_by(row.id)).all()
+
+    def returns_for(self, sales: Sequence[str]) -> Sequence[RecordedReturn]:
+        """The booked returns of these sales."""
+        found: list[RecordedReturn] = []
+        for some in in_pieces(sales, 500):
+            found += self._session.scalars(select(RecordedReturn).where(RecordedReturn.sale_id.in_(some)))
+        return found
 
     def has_bought(self, customer: str) -> bool:
         """Whether the customer has bought anything."""

@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from loyalty.api.fields import Body, View
+from loyalty.api.fields import Body
+from loyalty.api.plan_fields import PlanView, Program
 from loyalty.rule_sets.models import KeptRuleSet
 
 
 class NewRuleSet(Body):
     """A version of a rule set, and the program whose points it awards."""
 
-    program: Annotated[str, StringConstraints(min_length=1, max_length=32)] = Field(examples=["FUEL"])
+    program: Program = Field(examples=["FUEL"])
     rules: dict[str, Any] = Field(description="the rule set, as docs/loyalty-rules.md describes it")
 
 
-class RuleSetView(View):
+class RuleSetView(PlanView):
     """A version of a rule set."""
 
-    id: str
-    name: str = Field(description="the id that the rule set gives itself")
-    version: int
     program: str
-    starts_on: date
-    ends_on: date | None
-    created_at: datetime
-    published_at: datetime | None = Field(description="null for a draft")
 
 
 class RuleSetDetailView(RuleSetView):

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from loyalty.earning.bounds import LARGEST_COEFFICIENT, LARGEST_RATE, WHOLE
 from loyalty.earning.names import Facts
 from loyalty.earning.reasons import Reason, Text, decimal
+from loyalty.plans.fields import STRICT
 from loyalty.sales.types import LARGEST_AMOUNT_MICROS, Line, Unit
-
-STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, serialize_by_alias=True)
-"""Models of rule sets: nothing is changed, unknown, or taken for something else."""
 
 Points = Annotated[int, Field(ge=1, le=LARGEST_RATE)]
 Per = Annotated[int, Field(ge=1, le=LARGEST_RATE)]

@@ -6,8 +6,9 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, model_validator
 
-from loyalty.earning.effects.base import STRICT, Code, Granted
+from loyalty.earning.effects.base import Code, Granted
 from loyalty.earning.names import Facts
+from loyalty.plans.fields import STRICT
 from loyalty.sales.types import Line
 
 

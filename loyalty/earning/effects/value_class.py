@@ -7,8 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from loyalty.earning.effects.base import STRICT, Coefficient, Fen, Multiplying
+from loyalty.earning.effects.base import Coefficient, Fen, Multiplying
 from loyalty.earning.names import FEN, Facts
+from loyalty.plans.fields import STRICT
 
 
 class Band(BaseModel):

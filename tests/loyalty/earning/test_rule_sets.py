@@ -12,7 +12,8 @@ from hypothesis import given
 from pydantic import ValidationError
 
 from loyalty.earning.effects import EFFECTS
-from loyalty.earning.rule_sets import RuleSet, RuleSetError, read_rule_set, write_rule_set
+from loyalty.earning.rule_sets import RuleSet, read_rule_set, write_rule_set
+from loyalty.plans.reading import PlanError
 from tests.loyalty.earning.programmes import CLASSIC, rule
 from tests.loyalty.earning.strategies import KINDS, SHAPES, rule_sets
 
@@ -92,7 +93,7 @@ EFFECT = ("rules", 0, "effect")
         (spoilt("rules", value=[]), "rules", "must have at least 1 item"),
         (spoilt("name", "zh"), "name.zh", "is missing: write it"),
         (spoilt("time_zone", value="Asia/Shangai"), "time_zone", "invalid timezone: Asia/Shangai"),
-        (spoilt("effective", "from"), "effective.from", "is missing: write the day from which the rules are in force"),
+        (spoilt("effective", "from"), "effective.from", "is missing: write the day from which it is in force"),
         (
             spoilt("effective", "from", value="2026-13-01"),
             "effective.from",
@@ -189,7 +190,7 @@ def test_a_wrong_rule_set_is_refused_with_the_place_and_the_fix(
 ) -> None:
     rules = plain()
     spoil(rules)
-    with pytest.raises(RuleSetError) as refused:
+    with pytest.raises(PlanError) as refused:
         read_rule_set(json.dumps(rules))
     assert [
         problem.message for problem in refused.value.problems if problem.place == place and message in problem.message
@@ -227,7 +228,7 @@ SPOILT_EFFECTS = [
 def test_a_wrong_effect_is_refused(effect: dict[str, Any], message: str) -> None:
     rules = plain()
     rules["rules"].append(rule("wrong", effect))
-    with pytest.raises(RuleSetError, match=r"rules\[3\]\.effect") as refused:
+    with pytest.raises(PlanError, match=r"rules\[3\]\.effect") as refused:
         read_rule_set(json.dumps(rules))
     assert message in str(refused.value)
 
@@ -235,7 +236,7 @@ def test_a_wrong_effect_is_refused(effect: dict[str, Any], message: str) -> None
 def test_fixed_points_are_not_carried() -> None:
     rules = plain()
     rules["rules"].append(rule("visit", {"kind": "fixed", "points": 1}, carry=True))
-    with pytest.raises(RuleSetError, match=r"rules\[3\]\.carry: does not go with fixed points"):
+    with pytest.raises(PlanError, match=r"rules\[3\]\.carry: does not go with fixed points"):
         read_rule_set(json.dumps(rules))
 
 
@@ -243,14 +244,14 @@ def test_every_problem_is_told_at_once() -> None:
     rules = plain()
     rules["rules"][0]["cap"] = 0
     rules["rules"][0]["effect"]["points"] = 1.5
-    with pytest.raises(RuleSetError) as refused:
+    with pytest.raises(PlanError) as refused:
         read_rule_set(json.dumps(rules))
     assert {problem.place for problem in refused.value.problems} == {"rules[0].cap", "rules[0].effect.points"}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"rules"', b"\xff"])
 def test_what_is_no_rule_set_is_refused(text: str | bytes) -> None:
-    with pytest.raises(RuleSetError):
+    with pytest.raises(PlanError):
         read_rule_set(text)
 
 

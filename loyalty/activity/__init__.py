@@ -1,0 +1,1 @@
+"""What each customer bought on each day: what tiers are reckoned by."""

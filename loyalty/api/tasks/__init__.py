@@ -1,0 +1,1 @@
+"""Tasks, customers' progress and bonuses over HTTP."""

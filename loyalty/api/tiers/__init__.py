@@ -1,0 +1,1 @@
+"""Tier schemes and customers' tiers over HTTP."""

@@ -1,0 +1,125 @@
+"""Gives bonuses, and takes them back. The wish to move the points is written in the same transaction.
+
+Whoever calls holds the customer, so a bonus is given once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from loyalty.bonuses.models import Bonus, Cause
+from loyalty.earning.reasons import Text
+from loyalty.kit.database import clock_of
+from loyalty.kit.errors import Contradiction
+from loyalty.kit.ids import new_id
+from loyalty.kit.paging import page_of
+from loyalty.network.members import as_member
+from loyalty.network.wishes import IssueWish, ReverseWish, WishService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """A bonus that shall be given.
+
+    Attributes:
+        cause: For what.
+        key: What of it is given once to a customer.
+        program: The network's program whose points they are.
+        points: How many.
+        reason: Why, in words.
+        plan: The version of the plan that gives it, if one does.
+        days: The business days on whose sales it depends, the first and the last, if it does.
+        facts: What the network keeps beside the movement.
+    """
+
+    cause: Cause
+    key: str
+    program: str
+    points: int
+    reason: Text
+    plan: str | None = None
+    days: tuple[date, date] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class BonusService:
+    """Bonuses in one transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._wishes = WishService(session)
+
+    def grant(self, customer: str, wanted: Grant) -> Bonus:
+        """Gives a customer a bonus that they do not have."""
+        key = new_id("bon")
+        first, last = wanted.days or (None, None)
+        bonus = Bonus(
+            id=key,
+            customer_id=customer,
+            cause=wanted.cause,
+            key=wanted.key,
+            plan=wanted.plan,
+            program=wanted.program,
+            points=wanted.points,
+            reason={"en": wanted.reason.en, "zh": wanted.reason.zh},
+            first_day=first,
+            last_day=last,
+            reference=f"{wanted.cause}:{key}",
+            revoked_at=None,
+            revoked_for=None,
+            revoked_by=None,
+        )
+        self._session.add(bonus)
+        self._session.flush()
+        self._wishes.wish(
+            IssueWish(
+                reference=bonus.reference,
+                program=bonus.program,
+                member=as_member(customer),
+                points=bonus.points,
+                facts={"bonus": bonus.id, "reason": wanted.reason.en, **wanted.facts},
+            )
+        )
+        return bonus
+
+    def revoke(self, bonus: Bonus, *, because: str) -> None:
+        """Takes a bonus back. `because` is the id of what undid it. A bonus that a person has written off was never given."""
+        reference = f"revoke:{bonus.id}"
+        bonus.revoked_at, bonus.revoked_for = clock_of(self._session).now(), because
+        facts = {"bonus": bonus.id, "because": because}
+        try:
+            self._wishes.wish(
+                ReverseWish(reference=reference, original=bonus.reference, points=bonus.points, facts=facts)
+            )
+        except Contradiction as error:
+            if error.code != "original_written_off":
+                raise
+        else:
+            bonus.revoked_by = reference
+        self._session.flush()
+
+    # ---------------------------------------------------------------- looking
+
+    def given(self, customer: str, cause: Cause, prefix: str) -> Sequence[Bonus]:
+        """What a customer has of a cause, of keys that begin so."""
+        query = self._had(customer, cause).where(Bonus.key.startswith(prefix, autoescape=True))
+        return self._session.scalars(query).all()
+
+    def depending_on(self, customer: str, cause: Cause, day: date) -> Sequence[Bonus]:
+        """What a customer has of a cause that depends on the sales of a business day."""
+        query = self._had(customer, cause).where(Bonus.first_day <= day, Bonus.last_day >= day)
+        return self._session.scalars(query.order_by(Bonus.id)).all()
+
+    def page(self, customer: str, cursor: str | None, limit: int) -> tuple[Sequence[Bonus], str | None]:
+        """A customer's bonuses, newest first, with those that were taken back."""
+        return page_of(self._session, select(Bonus).where(Bonus.customer_id == customer), Bonus.id, cursor, limit)
+
+    @staticmethod
+    def _had(customer: str, cause: Cause) -> Any:
+        return select(Bonus).where(Bonus.customer_id == customer, Bonus.cause == cause, Bonus.revoked_at.is_(None))

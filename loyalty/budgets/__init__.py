@@ -1,0 +1,1 @@
+"""Budgets: what rules and tasks may cost, and what they have paid."""

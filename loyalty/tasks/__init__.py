@@ -1,0 +1,1 @@
+"""Tasks: goals with progress, which give bonuses."""

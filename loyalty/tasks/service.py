@@ -1,0 +1,187 @@
+"""Gives the bonuses of tasks, and takes them back with the sales that earned them. Whoever calls holds the customer.
+
+What was given follows the version that gave it; what is given follows the newest version that is in force on the day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+
+from sqlalchemy.orm import Session
+
+from loyalty.bonuses.models import Bonus, Cause
+from loyalty.bonuses.service import BonusService, Grant
+from loyalty.budgets.service import BudgetService
+from loyalty.customers.models import Customer
+from loyalty.earning.awards import Taking
+from loyalty.earning.reasons import Text
+from loyalty.kit.database import clock_of
+from loyalty.plans.service import PlanService
+from loyalty.sales.reading import SalesReader
+from loyalty.sales.types import Sale
+from loyalty.tasks.models import KeptTask
+from loyalty.tasks.tasks import Progress, Reward, Round, Stage, Task, read_task, write_task
+
+_BUDGET = "bonus"
+"""The name of a task's budget: it has one."""
+
+
+class TaskPlanService(PlanService[KeptTask, Task]):
+    """Tasks as they are written, in one transaction."""
+
+    ROW = KeptTask
+    PREFIX = "tsk"
+    KIND = "task"
+    FIELD = "/task"
+    read = staticmethod(read_task)
+    write = staticmethod(write_task)
+
+    def current(self, day: date) -> Sequence[KeptTask]:
+        """The tasks for a business day: of each, the version that was published last of those in force then."""
+        newest: dict[str, KeptTask] = {}
+        for kept in self._plans.published(day, day):
+            newest.setdefault(kept.name, kept)
+        return [newest[name] for name in sorted(newest)]
+
+
+@dataclass(frozen=True, slots=True)
+class CustomersTask:
+    """A task as one customer sees it.
+
+    Attributes:
+        kept: The version.
+        task: The task.
+        round: The round that runs.
+        progress: How far the customer has come in it.
+        is_open: Whether the customer's tier may take part.
+        bonuses: What the customer has had in this round.
+    """
+
+    kept: KeptTask
+    task: Task
+    round: Round
+    progress: Progress
+    is_open: bool
+    bonuses: Sequence[Bonus]
+
+
+class TaskService:
+    """Customers' tasks in one transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._plans = TaskPlanService(session)
+        self._bonuses = BonusService(session)
+        self._budgets = BudgetService(session)
+        self._sales = SalesReader(session)
+
+    def reward(self, customer: Customer, sale: Sale) -> None:
+        """Gives what a sale, which is booked by now, has brought to its end."""
+        for kept in self._plans.current(sale.business_day):
+            task = task_of(kept)
+            if (task.tiers is None or customer.tier in task.tiers) and task.counted(sale) is not None:
+                self._give(customer, kept, task, task.round_of(sale.business_day))
+
+    def revoke(self, customer: Customer, day: date, *, because: str) -> None:
+        """Takes back what the sales of a business day no longer earn, because something of them has come back."""
+        for bonus in self._bonuses.depending_on(customer.id, Cause.TASK, day):
+            assert bonus.plan is not None, "a task's bonus has its version"
+            task = task_of(self._plans.get(bonus.plan))
+            found = task.round_of(day)
+            if _reward_of(bonus) not in task.rewards(self._sales.left(customer.id, found.first, found.last)):
+                self._bonuses.revoke(bonus, because=because)
+                self._pay(task, day, -bonus.points)
+
+    def _give(self, customer: Customer, kept: KeptTask, task: Task, found: Round) -> None:
+        prefix = f"{task.id}:{found.key}:"
+        given = {_reward_of(bonus) for bonus in self._bonuses.given(customer.id, Cause.TASK, prefix)}
+        for reward in task.rewards(self._sales.left(customer.id, found.first, found.last)):
+            if reward in given:
+                continue
+            stage = task.stage(reward.at)
+            if not self._fits(task, found, stage):
+                continue
+            self._bonuses.grant(
+                customer.id,
+                Grant(
+                    cause=Cause.TASK,
+                    key=f"{prefix}{reward.time}:{reward.at}",
+                    program=kept.program,
+                    points=stage.points,
+                    reason=_reason(task, stage),
+                    plan=kept.id,
+                    days=(found.first, found.last),
+                    facts={"task": task.id, "version": task.version, "round": found.key},
+                ),
+            )
+            self._pay(task, found.last, stage.points)
+
+    def _fits(self, task: Task, found: Round, stage: Stage) -> bool:
+        """Whether the budget has a stage's points left. What does not fit now may fit later."""
+        if task.budget is None:
+            return True
+        self._budgets.hold(_budget_of(task), [_BUDGET])
+        limits = task.budget.limits(found.last)
+        uses = self._budgets.uses(_budget_of(task), [_BUDGET], [period for period, _ in limits])
+        paid = {use.period: use.points for use in uses}
+        return all(paid.get(period, 0) + stage.points <= limit for period, limit in limits)
+
+    def _pay(self, task: Task, day: date, points: int) -> None:
+        if task.budget is None:
+            return
+        self._budgets.hold(_budget_of(task), [_BUDGET])
+        for period, limit in task.budget.limits(day):
+            self._budgets.take(_budget_of(task), Taking(_BUDGET, period, points, limit), points)
+
+    # ---------------------------------------------------------------- looking
+
+    def of(self, customer: Customer) -> Sequence[CustomersTask]:
+        """The tasks that run today, and how far a customer has come."""
+        now = clock_of(self._session).now()
+        newest: dict[str, KeptTask] = {}
+        for kept in self._plans.all_in_force_at(now):
+            newest.setdefault(kept.name, kept)
+        return [
+            self._seen(customer, newest[name], now.astimezone(task_of(newest[name]).time_zone).date())
+            for name in sorted(newest)
+        ]
+
+    def _seen(self, customer: Customer, kept: KeptTask, day: date) -> CustomersTask:
+        task = task_of(kept)
+        found = task.round_of(day)
+        return CustomersTask(
+            kept=kept,
+            task=task,
+            round=found,
+            progress=task.progress(self._sales.left(customer.id, found.first, found.last)),
+            is_open=task.tiers is None or customer.tier in task.tiers,
+            bonuses=self._bonuses.given(customer.id, Cause.TASK, f"{task.id}:{found.key}:"),
+        )
+
+
+def task_of(kept: KeptTask) -> Task:
+    """The task, ready to be used."""
+    return _read(kept.content)
+
+
+@lru_cache(maxsize=256)
+def _read(content: str) -> Task:
+    return read_task(content)
+
+
+def _reward_of(bonus: Bonus) -> Reward:
+    *_, time, at = bonus.key.split(":")
+    return Reward(int(time), int(at))
+
+
+def _budget_of(task: Task) -> str:
+    return f"task:{task.id}"
+
+
+def _reason(task: Task, stage: Stage) -> Text:
+    return Text(
+        f"{stage.points} {task.name.en}: {stage.at} reached", f"{task.name.zh} {stage.points}：已达到 {stage.at}"
+    )

@@ -1,0 +1,225 @@
+"""Moves customers between tiers. Whoever calls holds the customers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from loyalty.activity.measures import Measures
+from loyalty.activity.service import ActivityService
+from loyalty.customers.models import Customer
+from loyalty.kit.database import clock_of
+from loyalty.kit.ids import new_id
+from loyalty.kit.paging import page_of
+from loyalty.plans.service import PlanService
+from loyalty.tiers.models import KeptTierScheme, TierMove
+from loyalty.tiers.schemes import Level, TierScheme, counted, read_tier_scheme, write_tier_scheme
+from loyalty.tiers.standing import MoveCause, Standing, stand
+
+_PIECE = 500
+"""Customers that are looked at together."""
+_SHOWN = 20
+"""Customers that a preview names of each move."""
+
+
+class TierSchemeService(PlanService[KeptTierScheme, TierScheme]):
+    """Tier schemes in one transaction."""
+
+    ROW = KeptTierScheme
+    PREFIX = "trs"
+    KIND = "tier_scheme"
+    FIELD = "/scheme"
+    read = staticmethod(read_tier_scheme)
+    write = staticmethod(write_tier_scheme)
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """The highest rank that a customer's windows reach, and what was counted there."""
+
+    rank: int
+    measures: Measures
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where a customer stands, and what is missing for the next level.
+
+    Attributes:
+        scheme: The scheme that is in force.
+        level: The customer's level.
+        grace_until: The last day of the grace, if the customer no longer reaches the level.
+        measures: What counts, in the whole units of what levels need.
+        next: The next level, or None on the highest.
+        missing: What is missing for it, by name.
+    """
+
+    scheme: TierScheme
+    level: Level
+    grace_until: date | None
+    measures: Mapping[str, int]
+    next: Level | None
+    missing: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Customers who would go from one tier to another one."""
+
+    from_tier: str
+    to_tier: str
+    count: int
+    some: Sequence[str]
+
+
+class TierService:
+    """Customers' tiers in one transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._activity = ActivityService(session)
+        self._schemes = TierSchemeService(session)
+
+    # ---------------------------------------------------------------- moving
+
+    def review(self, customer: Customer, *, before_return: Reached | None = None) -> None:
+        """Has a customer stand where they belong now. `before_return` is what they reached before a return was booked."""
+        kept = self._in_force()
+        if kept is not None and customer.erased_at is None:
+            self._review(kept, customer, self._reached([customer.id], kept)[customer.id], before_return)
+
+    def reached(self, customer: Customer) -> Reached | None:
+        """What a customer reaches now; None where no scheme is in force."""
+        kept = self._in_force()
+        return None if kept is None else self._reached([customer.id], kept)[customer.id]
+
+    def review_after(self, customer: str | None, limit: int = _PIECE) -> str | None:
+        """Reviews some customers, those with the next ids. Returns the last one's, or None when all have been reviewed."""
+        query = select(Customer).where(Customer.erased_at.is_(None)).order_by(Customer.id).limit(limit)
+        if customer is not None:
+            query = query.where(Customer.id > customer)
+        found = self._session.scalars(query.with_for_update().execution_options(populate_existing=True)).all()
+        kept = self._in_force()
+        if not found or kept is None:
+            return None
+        reached = self._reached([one.id for one in found], kept)
+        for one in found:
+            self._review(kept, one, reached[one.id], None)
+        return found[-1].id
+
+    def _review(
+        self, kept: KeptTierScheme, customer: Customer, reached: Reached, before_return: Reached | None
+    ) -> None:
+        scheme = scheme_of(kept)
+        cause: MoveCause | None
+        if customer.tier in [level.id for level in scheme.levels]:
+            standing, cause = stand(
+                Standing(scheme.rank_of(customer.tier), customer.tier_grace_until),
+                reached.rank,
+                scheme.day_of(clock_of(self._session).now()),
+                scheme.grace_days,
+                reached_before_return=None if before_return is None else before_return.rank,
+            )
+        else:
+            standing = Standing(reached.rank)
+            cause = MoveCause.SCHEME if customer.tier else MoveCause.REACHED if reached.rank else None
+        level = scheme.levels[standing.rank]
+        if cause is not None:
+            self._session.add(
+                TierMove(
+                    id=new_id("tmv"),
+                    customer_id=customer.id,
+                    scheme=kept.id,
+                    from_tier=customer.tier,
+                    to_tier=level.id,
+                    cause=cause,
+                    measures=counted(reached.measures),
+                )
+            )
+        customer.tier, customer.tier_coefficient = level.id, level.coefficient
+        customer.tier_grace_until = standing.grace_until
+        self._session.flush()
+
+    # ---------------------------------------------------------------- looking
+
+    def way(self, customer: Customer) -> Way | None:
+        """Where a customer stands and what the next level needs; None where no scheme is in force."""
+        kept = self._in_force()
+        if kept is None:
+            return None
+        scheme = scheme_of(kept)
+        rank = scheme.rank_of(customer.tier)
+        (first, last), *_ = scheme.window.windows(scheme.day_of(clock_of(self._session).now()))
+        measures = self._activity.between([customer.id], first, last).get(customer.id, Measures())
+        following = scheme.levels[rank + 1] if rank + 1 < len(scheme.levels) else None
+        return Way(
+            scheme=scheme,
+            level=scheme.levels[rank],
+            grace_until=customer.tier_grace_until,
+            measures=counted(measures),
+            next=following,
+            missing={} if following is None else scheme.missing(following, measures),
+        )
+
+    def moves(self, customer: str, cursor: str | None, limit: int) -> tuple[Sequence[TierMove], str | None]:
+        """A customer's moves, the last one first."""
+        return page_of(
+            self._session, select(TierMove).where(TierMove.customer_id == customer), TierMove.id, cursor, limit
+        )
+
+    def preview(self, scheme: str) -> Sequence[Crowd]:
+        """Who would have which tier under a scheme today, once every grace is over. Nothing is changed."""
+        kept = self._schemes.get(scheme)
+        levels = scheme_of(kept).levels
+        crowds: dict[tuple[str, str], tuple[int, list[str]]] = {}
+        for some in self._all():
+            reached = self._reached([customer for customer, _ in some], kept)
+            for customer, tier in some:
+                move = tier, levels[reached[customer].rank].id
+                count, shown = crowds.setdefault(move, (0, []))
+                crowds[move] = count + 1, shown
+                if len(shown) < _SHOWN:
+                    shown.append(customer)
+        return [Crowd(*move, *found) for move, found in sorted(crowds.items())]
+
+    def _all(self) -> Iterator[Sequence[tuple[str, str]]]:
+        """All customers with their tiers, some at a time."""
+        last = ""
+        while True:
+            query = select(Customer.id, Customer.tier).where(Customer.id > last, Customer.erased_at.is_(None))
+            some = [
+                (customer, tier) for customer, tier in self._session.execute(query.order_by(Customer.id).limit(_PIECE))
+            ]
+            if not some:
+                return
+            yield some
+            last = some[-1][0]
+
+    def _in_force(self) -> KeptTierScheme | None:
+        return self._schemes.in_force_at(clock_of(self._session).now())
+
+    def _reached(self, customers: Sequence[str], kept: KeptTierScheme) -> Mapping[str, Reached]:
+        """What customers reach in their best window."""
+        scheme = scheme_of(kept)
+        best = dict.fromkeys(customers, Reached(0, Measures()))
+        for first, last in reversed(scheme.window.windows(scheme.day_of(clock_of(self._session).now()))):
+            for customer, measures in self._activity.between(customers, first, last).items():
+                reached = Reached(scheme.reached(measures), measures)
+                if reached.rank >= best[customer].rank:
+                    best[customer] = reached
+        return best
+
+
+def scheme_of(kept: KeptTierScheme) -> TierScheme:
+    """The scheme, ready to be used."""
+    return _read(kept.content)
+
+
+@lru_cache(maxsize=32)
+def _read(content: str) -> TierScheme:
+    return read_tier_scheme(content)
