@@ -60,7 +60,7 @@ class Reader(Generic[PlanT]):
         try:
             return self.model.model_validate_json(text)
         except ValidationError as error:
-            raise PlanError(tuple(self._problem(each) for each in error.errors())) from None
+            raise PlanError(tuple(self._problem(each) for each in _without_echoes(error.errors()))) from None
 
     def _problem(self, error: Any) -> Problem:
         """One error of pydantic in our words."""
@@ -102,6 +102,17 @@ class Reader(Generic[PlanT]):
         if is_dataclass(model):
             return [field.name for field in fields(model)]
         return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _without_echoes(errors: Sequence[Any]) -> list[Any]:
+    """The errors without lists that are too short only because something in them is wrong."""
+    places = [each["loc"] for each in errors]
+    return [
+        each
+        for each in errors
+        if each["type"] != "too_short"
+        or not any(place[: len(each["loc"])] == each["loc"] for place in places if place != each["loc"])
+    ]
 
 
 def _place(parts: list[Any]) -> str:

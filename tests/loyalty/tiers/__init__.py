@@ -1,0 +1,1 @@
+"""Tiers: schemes, moves, and who would move."""
