@@ -8,8 +8,10 @@ import loyalty.models  # noqa: F401 (all tables)
 from loyalty.api.audit_log import routes as audit_log
 from loyalty.api.customers import routes as customers
 from loyalty.api.differences import routes as differences
+from loyalty.api.gifts import routes as gifts
 from loyalty.api.health import routes as health
 from loyalty.api.keys import routes as keys
+from loyalty.api.referrals import routes as referrals
 from loyalty.api.rule_sets import routes as rule_sets
 from loyalty.api.sales import routes as sales
 from loyalty.api.stations import routes as stations
@@ -30,6 +32,8 @@ ROUTERS = (
     rule_sets.router,
     tiers.router,
     tasks.router,
+    referrals.router,
+    gifts.router,
     stations.router,
     wishes.router,
     differences.router,

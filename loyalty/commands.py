@@ -59,6 +59,11 @@ def _parser() -> argparse.ArgumentParser:
         "Has every customer stand where they belong today, as the worker does each night.",
     )
     add(
+        "give-birthday-gifts",
+        _give_birthday_gifts,
+        "Gives gifts for birthdays of the last days, as the worker does each morning.",
+    )
+    add(
         "up",
         _up,
         "Migrates, then runs `serve` and `send` until SIGTERM or SIGINT: a whole programme for a given gateway.",
@@ -134,6 +139,13 @@ def _review_tiers(settings: Settings, _chosen: argparse.Namespace) -> int:
     from loyalty.jobs.work import review_tiers
 
     review_tiers(settings)
+    return 0
+
+
+def _give_birthday_gifts(settings: Settings, _chosen: argparse.Namespace) -> int:
+    from loyalty.jobs.work import give_birthday_gifts
+
+    give_birthday_gifts(settings)
     return 0
 
 

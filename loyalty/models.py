@@ -7,9 +7,11 @@ from loyalty.audit_log.models import AuditEntry
 from loyalty.awards.models import BookedAward, BookedTakeBack, CarriedRemainder
 from loyalty.bonuses.models import Bonus
 from loyalty.budgets.models import BudgetUse
-from loyalty.customers.models import Consent, Customer, Identifier
+from loyalty.customers.models import Consent, Customer, Identifier, SeenDevice
+from loyalty.gifts.models import KeptGiftPlan
 from loyalty.http.idempotency.models import IdempotencyRecord
 from loyalty.network.models import Check, Difference, Member, OutgoingOrder, Wish
+from loyalty.referrals.models import KeptReferralScheme, Referral, ReferralCode
 from loyalty.rule_sets.models import KeptRuleSet
 from loyalty.sales.models import RecordedReturn, RecordedSale
 from loyalty.staff.models import Key
@@ -32,6 +34,8 @@ TABLES = (
     IdempotencyRecord,
     Identifier,
     Key,
+    KeptGiftPlan,
+    KeptReferralScheme,
     KeptRuleSet,
     KeptTask,
     KeptTierScheme,
@@ -39,6 +43,9 @@ TABLES = (
     OutgoingOrder,
     RecordedReturn,
     RecordedSale,
+    Referral,
+    ReferralCode,
+    SeenDevice,
     Station,
     TierMove,
     Wish,

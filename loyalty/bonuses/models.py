@@ -17,6 +17,10 @@ class Cause(StrEnum):
     """For what a bonus is given."""
 
     TASK = "task"
+    REFERRAL = "referral"
+    JOINING = "joining"
+    PROFILE = "profile"
+    BIRTHDAY = "birthday"
 
 
 class Bonus(Base):

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from loyalty.bonuses.models import Bonus, Cause
@@ -115,6 +115,11 @@ class BonusService:
         """What a customer has of a cause that depends on the sales of a business day."""
         query = self._had(customer, cause).where(Bonus.first_day <= day, Bonus.last_day >= day)
         return self._session.scalars(query.order_by(Bonus.id)).all()
+
+    def count(self, customer: str, cause: Cause, suffix: str, since: datetime) -> int:
+        """How many of a cause a customer has had since a moment, of keys that end so."""
+        query = self._had(customer, cause).where(Bonus.key.endswith(suffix, autoescape=True), Bonus.created_at >= since)
+        return self._session.scalar(select(func.count()).select_from(query.subquery())) or 0
 
     def page(self, customer: str, cursor: str | None, limit: int) -> tuple[Sequence[Bonus], str | None]:
         """A customer's bonuses, newest first, with those that were taken back."""

@@ -1,11 +1,11 @@
-"""Tables of customers, of what they are known by, and of what they have agreed to."""
+"""Tables of customers, of what they are known by, of what they have agreed to, and of where they were seen."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from loyalty.kit.database import Base, chosen, time_of_insert
@@ -23,6 +23,7 @@ class Customer(Base):
     """Somebody who takes part. The network knows them as `external:` and this id, and nothing else of them."""
 
     __tablename__ = "customers"
+    __table_args__ = (Index("customers_birthday_index", "birth_month", "birth_day"),)
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     birth_month: Mapped[int | None]
@@ -73,3 +74,13 @@ class Consent(Base):
     """Which text the customer has seen."""
     is_given: Mapped[bool]
     at: Mapped[datetime] = mapped_column(default=time_of_insert)
+
+
+class SeenDevice(Base):
+    """A device on which a customer was seen, as a hash of what it calls itself."""
+
+    __tablename__ = "seen_devices"
+
+    device: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"), primary_key=True)
+    seen_at: Mapped[datetime] = mapped_column(default=time_of_insert)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from loyalty.customers.models import Consent, Customer, Identifier, IdentifierKind
+from loyalty.customers.models import Consent, Customer, Identifier, IdentifierKind, SeenDevice
 from loyalty.kit.paging import page_of
 
 
@@ -23,8 +23,9 @@ class CustomerRepository:
         self._session.flush()
 
     def get(self, customer: str, *, for_update: bool = False) -> Customer | None:
-        """The customer with this id, as it is now."""
-        return self._session.get(Customer, customer, with_for_update=for_update or None, populate_existing=for_update)
+        """The customer with this id, as it is now. Rows of others that name a customer who is held may still be written."""
+        held = {"key_share": True} if for_update else None
+        return self._session.get(Customer, customer, with_for_update=held, populate_existing=for_update)
 
     def known_by(self, kind: IdentifierKind, value: str) -> Identifier | None:
         """What is known by this now."""
@@ -48,8 +49,9 @@ class CustomerRepository:
         return self._session.scalars(select(Consent).where(Consent.id.in_(newest)).order_by(Consent.purpose)).all()
 
     def forget_identifiers(self, customer: str) -> None:
-        """Deletes all that the customer is or was known by."""
+        """Deletes all that the customer is or was known by, and where they were seen."""
         self._session.execute(delete(Identifier).where(Identifier.customer_id == customer))
+        self._session.execute(delete(SeenDevice).where(SeenDevice.customer_id == customer))
 
     def page(self, cursor: str | None, limit: int) -> tuple[Sequence[Customer], str | None]:
         """Customers, newest first."""

@@ -43,14 +43,26 @@ class CustomerService:
     def add(self, shown: Sequence[Shown], birthday: tuple[int, int] | None, *, actor: str) -> Customer:
         """Has somebody take part. The network hears of the new member before the first points."""
         month, day = birthday or (None, None)
-        if month is not None and day is not None and day > monthrange(_LEAP_YEAR, month)[1]:
-            raise Malformed("bad_birthday", f"month {month} has no day {day}", pointer="/birthday/day")
+        if birthday is not None:
+            _check_birthday(birthday, "/birthday/day")
         customer = Customer(id=new_id("cus"), birth_month=month, birth_day=day, tier_grace_until=None, erased_at=None)
         self._customers.add(customer)
         for at, one in enumerate(shown):
             self._link(customer, one, f"/identifiers/{at}/value")
         self._members.register(customer.id)
         self._log.note(actor, "customer.added", customer.id, after={"kinds": [one.kind.value for one in shown]})
+        return customer
+
+    def set_birthday(self, customer_id: str, birthday: tuple[int, int], *, actor: str) -> Customer:
+        """Notes a birthday. Another one than was noted is refused: gifts depend on it. Doing it again is harmless."""
+        _check_birthday(birthday, "/day")
+        customer = self.living(customer_id)
+        if customer.birth_month is not None and (customer.birth_month, customer.birth_day) != birthday:
+            raise Contradiction("birthday_set", f"{customer_id} has told another birthday already", pointer="/month")
+        if customer.birth_month is None:
+            customer.birth_month, customer.birth_day = birthday
+            self._session.flush()
+            self._log.note(actor, "birthday.noted", customer.id)
         return customer
 
     def erase(self, customer_id: str, *, actor: str, reason: str) -> Customer:
@@ -68,7 +80,7 @@ class CustomerService:
 
     def link(self, customer_id: str, shown: Shown, *, actor: str) -> Identifier:
         """Lets a customer be known by one more card, phone or plate. Doing it again is harmless."""
-        customer = self._living(customer_id)
+        customer = self.living(customer_id)
         identifier, is_new = self._link(customer, shown, "/value")
         if is_new:
             self._log.note(
@@ -111,7 +123,7 @@ class CustomerService:
 
     def consent(self, customer_id: str, *, purpose: str, text_version: str, is_given: bool, actor: str) -> Consent:
         """Notes what a customer agrees to, or no longer does."""
-        customer = self._living(customer_id)
+        customer = self.living(customer_id)
         consent = Consent(
             id=new_id("cns"), customer_id=customer.id, purpose=purpose, text_version=text_version, is_given=is_given
         )
@@ -141,8 +153,15 @@ class CustomerService:
         """Customers, newest first."""
         return self._customers.page(cursor, limit)
 
-    def _living(self, customer_id: str) -> Customer:
+    def living(self, customer_id: str) -> Customer:
+        """The customer, held. Raises Unknown, and Contradiction for one who was erased."""
         customer = self.get(customer_id, for_update=True)
         if customer.erased_at is not None:
             raise Contradiction("customer_erased", f"{customer_id} was erased")
         return customer
+
+
+def _check_birthday(birthday: tuple[int, int], pointer: str) -> None:
+    month, day = birthday
+    if day > monthrange(_LEAP_YEAR, month)[1]:
+        raise Malformed("bad_birthday", f"month {month} has no day {day}", pointer=pointer)

@@ -12,7 +12,8 @@ from typing import Any
 from cel_expr_python import cel
 
 from loyalty.earning.names import LINE_NAMES, NAMES, Facts
-from loyalty.sales.types import Line
+from loyalty.earning.snapshot import Snapshot
+from loyalty.sales.types import Line, Sale
 
 LONGEST_CONDITION = 1_000
 """The most characters of a condition."""
@@ -70,6 +71,10 @@ class Condition:
             read = self._of_line[0]
             return [line for line in lines if answer((read(line),))]
         return [line for line in lines if answer((*of_sale, *[read(line) for read in self._of_line]))]
+
+    def of_anybody(self, sale: Sale) -> Sequence[Line]:
+        """The same for a condition that does not ask about the customer."""
+        return self.matching(Facts.of(sale, Snapshot(customer=sale.customer or "-")))
 
 
 _TYPES: Mapping[str, Any] = {name: known.type for name, known in NAMES.items()} | {
@@ -201,3 +206,11 @@ def _place(source: str, index: int) -> str:
     """Row and column of a character."""
     before = source[:index]
     return f"{before.count(chr(10)) + 1}:{index - before.rfind(chr(10))}"
+
+
+def about_the_sale(source: str) -> str:
+    """The condition, if it compiles and asks nothing about the customer. Raises ValueError."""
+    names = [name for name in compile_condition(source).names if name.startswith("customer.")]
+    if names:
+        raise ValueError(f"{names[0]} may change between two sales that count together: leave it out")
+    return source

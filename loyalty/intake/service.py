@@ -16,10 +16,12 @@ from loyalty.activity.service import ActivityService
 from loyalty.awards.service import AwardService, Before
 from loyalty.customers.models import Customer
 from loyalty.customers.service import CustomerService
+from loyalty.gifts.service import GiftService
 from loyalty.intake.documents import SentReturn, SentSale
 from loyalty.kit.database import lock
 from loyalty.kit.errors import Contradiction, Malformed, Unknown
 from loyalty.kit.ids import new_id
+from loyalty.referrals.service import ReferralService
 from loyalty.rule_sets.service import RuleSetService, content_of
 from loyalty.sales.kept import kept_return, kept_sale, return_of, sale_of
 from loyalty.sales.models import Document, Outcome, RecordedReturn, RecordedSale
@@ -46,6 +48,8 @@ class IntakeService:
         self._activity = ActivityService(session)
         self._tiers = TierService(session)
         self._tasks = TaskService(session)
+        self._referrals = ReferralService(session)
+        self._gifts = GiftService(session)
 
     # ---------------------------------------------------------------- sales
 
@@ -87,6 +91,8 @@ class IntakeService:
             points = self._earn(row, sale, customer)
             self._activity.count(customer.id, sale.business_day, measures_of(sale, points))
             self._tasks.reward(customer, sale)
+            self._referrals.reward(customer)
+            self._gifts.review(customer)
             self._tiers.review(customer)
         for waiting in self._sales.returns_of(sent.document):
             try:
@@ -189,6 +195,8 @@ class IntakeService:
             left = measures_of(what_is_left(sale, [*earlier, returned]), points)
             self._activity.count(customer.id, sale.business_day, left.less(measures_of(what_is_left(sale, earlier))))
             self._tasks.revoke(customer, sale.business_day, because=row.id)
+            self._referrals.revoke(customer, because=row.id)
+            self._gifts.revoke(customer, because=row.id)
             self._tiers.review(customer, before_return=reached)
 
     # ---------------------------------------------------------------- looking

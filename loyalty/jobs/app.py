@@ -16,6 +16,8 @@ _CHECK_AT = crontab(hour=3, minute=30)
 """In the merchant's time zone: the day is over, and its awards have settled."""
 _REVIEW_TIERS_AT = crontab(hour=0, minute=20)
 """A day has begun: windows have moved, and graces are over."""
+_BIRTHDAYS_AT = crontab(hour=8, minute=0)
+"""When people are awake."""
 _CLEAN_UP_AT = crontab(minute=17)
 
 
@@ -26,6 +28,7 @@ def create_app(settings: Settings) -> Celery:
         "loyalty.send": (_SAFETY_NET_SECONDS, 2 * _SAFETY_NET_SECONDS),
         "loyalty.check": (_CHECK_AT, 6 * 3_600),
         "loyalty.review_tiers": (_REVIEW_TIERS_AT, 6 * 3_600),
+        "loyalty.give_birthday_gifts": (_BIRTHDAYS_AT, 6 * 3_600),
         "loyalty.clean_up": (_CLEAN_UP_AT, 3_600),
     }
     app.conf.update(
@@ -52,6 +55,10 @@ def create_app(settings: Settings) -> Celery:
     @app.task(name="loyalty.review_tiers", shared=False)
     def review_tiers() -> int:
         return work.review_tiers(settings)
+
+    @app.task(name="loyalty.give_birthday_gifts", shared=False)
+    def give_birthday_gifts() -> int:
+        return work.give_birthday_gifts(settings)
 
     @app.task(name="loyalty.clean_up", shared=False)
     def clean_up() -> int:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from sqlalchemy.orm import Session
+
 import loyalty.models  # noqa: F401 (all tables)
+from loyalty.gifts.service import GiftService
 from loyalty.http.idempotency.service import IdempotencyService
 from loyalty.kit.database import Database
 from loyalty.kit.settings import Settings
@@ -40,13 +45,23 @@ def check(settings: Settings) -> Tally:
 
 
 def review_tiers(settings: Settings) -> int:
-    """Has every customer stand where they belong today, some at a time; how many steps that took."""
+    """Has every customer stand where they belong today; how many steps that took."""
+    return _piece_by_piece(settings, lambda session, customer: TierService(session).review_after(customer))
+
+
+def give_birthday_gifts(settings: Settings) -> int:
+    """Gives gifts for birthdays of today and of the last days; how many steps that took."""
+    return _piece_by_piece(settings, lambda session, customer: GiftService(session).birthdays_after(customer))
+
+
+def _piece_by_piece(settings: Settings, step: Callable[[Session, str | None], str | None]) -> int:
+    """Goes through customers, some in each transaction: `step` is given the last one of before, and says the last one of now."""
     database = Database(settings.database_url)
     try:
         steps, customer = 0, None
         while True:
             with database.session.begin() as session:
-                customer = TierService(session).review_after(customer)
+                customer = step(session, customer)
             if customer is None:
                 return steps
             steps += 1

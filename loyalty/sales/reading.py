@@ -19,6 +19,10 @@ class SalesReader:
     def __init__(self, session: Session) -> None:
         self._sales = SaleRepository(session)
 
+    def has_bought(self, customer: str) -> bool:
+        """Whether a customer has ever bought anything."""
+        return self._sales.has_bought(customer)
+
     def left(self, customer: str, first: date, last: date) -> Sequence[Sale]:
         """What is left of a customer's sales of these business days, both included."""
         rows = self._sales.of_customer(customer, first, last)

@@ -16,9 +16,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from loyalty.earning.conditions import Condition, compile_condition
-from loyalty.earning.names import Facts
-from loyalty.earning.snapshot import Snapshot
+from loyalty.earning.conditions import Condition, about_the_sale, compile_condition
 from loyalty.plans.fields import STRICT, Id, Limits, Name, Period, PointsLimit, check_start
 from loyalty.plans.reading import Reader
 from loyalty.sales.types import InvalidField, Sale
@@ -100,10 +98,7 @@ class Task(BaseModel):
     @field_validator("condition")
     @classmethod
     def _is_about_the_sale(cls, condition: str) -> str:
-        names = [name for name in compile_condition(condition).names if name.startswith("customer.")]
-        if names:
-            raise ValueError(f"{names[0]} changes while a task runs: name who may take part in `tiers`")
-        return condition
+        return about_the_sale(condition)
 
     @model_validator(mode="after")
     def _can_be_reached(self) -> Self:
@@ -135,7 +130,7 @@ class Task(BaseModel):
 
     def counted(self, sale: Sale) -> Counted | None:
         """What the task counts of a sale; None if nothing."""
-        lines = self.compiled.matching(Facts.of(sale, Snapshot(customer=sale.customer or "-")))
+        lines = self.compiled.of_anybody(sale)
         return Counted(sale, lines) if lines else None
 
     def round_of(self, day: date) -> Round:

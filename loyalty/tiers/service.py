@@ -103,7 +103,9 @@ class TierService:
         query = select(Customer).where(Customer.erased_at.is_(None)).order_by(Customer.id).limit(limit)
         if customer is not None:
             query = query.where(Customer.id > customer)
-        found = self._session.scalars(query.with_for_update().execution_options(populate_existing=True)).all()
+        found = self._session.scalars(
+            query.with_for_update(key_share=True).execution_options(populate_existing=True)
+        ).all()
         kept = self._in_force()
         if not found or kept is None:
             return None

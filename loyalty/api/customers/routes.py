@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Query
 
 from loyalty.api.customers.schemas import (
+    Birthday,
     ConsentBody,
     ConsentView,
     CustomerDetailView,
@@ -20,6 +21,7 @@ from loyalty.api.fields import Decision
 from loyalty.customers.models import Customer, IdentifierKind
 from loyalty.customers.service import CustomerService, Shown
 from loyalty.http.routes import Calling, Cursor, Limit, api
+from loyalty.joining.service import Joiner, JoiningService
 from loyalty.kit.errors import Unknown
 from loyalty.kit.paging import Page, shown
 
@@ -54,16 +56,27 @@ def get_customer(call: Calling, customer: str) -> CustomerDetailView:
 @router.post("/v1/customers", status_code=201)
 def add_customer(call: Calling, new: NewCustomer) -> CustomerDetailView:
     """Somebody joins."""
-    customers = CustomerService(call.session)
-    birthday = None if new.birthday is None else (new.birthday.month, new.birthday.day)
-    added = customers.add([Shown(one.kind, one.value) for one in new.identifiers], birthday, actor=call.actor)
-    return _whole(customers, added)
+    joiner = Joiner(
+        shown=[Shown(one.kind, one.value) for one in new.identifiers],
+        birthday=None if new.birthday is None else (new.birthday.month, new.birthday.day),
+        referral_code=new.referral_code,
+        device=new.device,
+    )
+    joined = JoiningService(call.session).join(joiner, actor=call.actor)
+    return _whole(CustomerService(call.session), joined)
+
+
+@router.post("/v1/customers/{customer}/birthday")
+def set_birthday(call: Calling, customer: str, birthday: Birthday) -> CustomerView:
+    """Note a customer's birthday, once."""
+    found = JoiningService(call.session).set_birthday(customer, (birthday.month, birthday.day), actor=call.actor)
+    return CustomerView.of(found)
 
 
 @router.post("/v1/customers/{customer}/identifiers", status_code=201)
 def add_identifier(call: Calling, customer: str, new: IdentifierBody) -> IdentifierView:
     """Let a customer be known by one more card, phone or plate."""
-    identifier = CustomerService(call.session).link(customer, Shown(new.kind, new.value), actor=call.actor)
+    identifier = JoiningService(call.session).link(customer, Shown(new.kind, new.value), actor=call.actor)
     return IdentifierView.of(identifier)
 
 
@@ -77,7 +90,7 @@ def remove_identifier(call: Calling, customer: str, identifier: str, decision: D
 @router.post("/v1/customers/{customer}/consents", status_code=201)
 def note_consent(call: Calling, customer: str, consent: ConsentBody) -> ConsentView:
     """Note what a customer agrees to, or no longer does."""
-    found = CustomerService(call.session).consent(customer, **consent.model_dump(), actor=call.actor)
+    found = JoiningService(call.session).consent(customer, **consent.model_dump(), actor=call.actor)
     return ConsentView.of(found)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, StringConstraints
 
 from loyalty.api.fields import Body, Decision, View
+from loyalty.api.referrals.schemas import Device, ReferralCodeText
 from loyalty.customers.models import Consent, Customer, Identifier, IdentifierKind
 
 _Word = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9._-]+$")]
@@ -33,6 +34,8 @@ class NewCustomer(Body):
 
     identifiers: list[IdentifierBody] = Field(min_length=1, max_length=20)
     birthday: Birthday | None = None
+    referral_code: ReferralCodeText | None = Field(default=None, description="the code of whoever brought them")
+    device: Device | None = Field(default=None, description="what their device calls itself; kept as a hash")
 
 
 class ConsentBody(Body):

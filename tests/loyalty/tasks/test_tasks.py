@@ -38,7 +38,7 @@ def on(day: int, *lines: Any, hour: int = 12) -> Sale:
         (
             plain("t", STREAK, (3, 1), condition="customer.tier == 'gold'"),
             "condition",
-            "name who may take part in `tiers`",
+            "may change between two sales",
         ),
         (plain("t", STREAK, (3, 1), condition="line.categroy == 'fuel'"), "condition", "did you mean line.category?"),
         (plain("t", STREAK, (3, 1), round="day"), "round", "must be longer than a day"),

@@ -17,6 +17,7 @@ from loyalty.sales.models import RecordedSale
 from loyalty.sales.reading import SalesReader
 from loyalty.staff.models import Role
 from loyalty.tiers.service import TierService
+from tests.loyalty.clock import show
 from tests.loyalty.earning.programmes import named, rule, rule_set
 from tests.loyalty.http_calls import api_on
 from tests.loyalty.intake.shop import Shop, done, fuel, goods, points, refused
@@ -41,8 +42,7 @@ def shop(programme: Any, shifted: ShiftedClock) -> Shop:
 
 def at(clock: ShiftedClock, days: int) -> None:
     """Lets the clock show the shop's day, so many days later."""
-    clock.ahead = timedelta()
-    clock.ahead = LATE + timedelta(days) - clock.now()
+    show(clock, LATE + timedelta(days))
 
 
 def publish(shop: Shop, **more: Any) -> dict[str, Any]:

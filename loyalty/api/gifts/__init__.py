@@ -1,0 +1,1 @@
+"""Gift plans over HTTP."""

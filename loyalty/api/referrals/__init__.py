@@ -1,0 +1,1 @@
+"""Referral schemes, codes and referrals over HTTP."""

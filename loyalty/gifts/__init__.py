@@ -1,0 +1,1 @@
+"""Gifts: bonuses for joining, for a whole profile, for a birthday."""

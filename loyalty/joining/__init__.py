@@ -1,0 +1,1 @@
+"""The front desk: somebody joins, and says more of themselves."""

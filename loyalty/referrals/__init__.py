@@ -1,0 +1,1 @@
+"""Referrals: who brought whom, and what both are given for it."""

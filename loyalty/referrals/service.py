@@ -1,0 +1,250 @@
+"""Rules of referrals: who may bring whom, and when both are rewarded. A newcomer has one referrer, for ever.
+
+Whoever rewards holds the newcomer. Bonuses of a referral are given and taken back in the newcomer's transactions alone, so the
+referrer need not be held, and nobody waits for a chain of them.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import date, timedelta
+from functools import lru_cache
+from hashlib import sha256
+from typing import Final
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from loyalty.audit_log.service import AuditLog
+from loyalty.bonuses.models import Bonus, Cause
+from loyalty.bonuses.service import BonusService, Grant
+from loyalty.customers.models import Customer, Identifier, SeenDevice
+from loyalty.customers.service import CustomerService
+from loyalty.earning.reasons import Text
+from loyalty.kit.database import clock_of, lock
+from loyalty.kit.errors import Contradiction, Unknown
+from loyalty.kit.ids import new_id
+from loyalty.kit.paging import page_of
+from loyalty.plans.service import PlanService
+from loyalty.referrals.models import KeptReferralScheme, Referral, ReferralCode
+from loyalty.referrals.schemes import Part, ReferralScheme, read_referral_scheme, write_referral_scheme
+from loyalty.sales.reading import SalesReader
+
+_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+"""Without what people mistake for something else when they read it out."""
+_LENGTH: Final = 8
+_LONGEST_CHAIN: Final = 1_000
+_REASONS = {
+    Part.NEWCOMER: Text("welcome: a friend brought you", "欢迎：朋友带您来的"),
+    Part.REFERRER: Text("you brought a friend", "您带来了一位朋友"),
+    Part.AGAIN: Text("the friend whom you brought came back", "您带来的朋友又来了"),
+}
+
+
+class ReferralSchemeService(PlanService[KeptReferralScheme, ReferralScheme]):
+    """Referral schemes in one transaction."""
+
+    ROW = KeptReferralScheme
+    PREFIX = "rfs"
+    KIND = "referral_scheme"
+    FIELD = "/scheme"
+    read = staticmethod(read_referral_scheme)
+    write = staticmethod(write_referral_scheme)
+
+
+class ReferralService:
+    """Referrals in one transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._schemes = ReferralSchemeService(session)
+        self._customers = CustomerService(session)
+        self._bonuses = BonusService(session)
+        self._sales = SalesReader(session)
+        self._log = AuditLog(session)
+
+    # ---------------------------------------------------------------- who brought whom
+
+    def code_of(self, customer: Customer) -> ReferralCode:
+        """The code that a customer hands on; the same one each time."""
+        lock(self._session, f"referral code:{customer.id}")
+        found = self._session.get(ReferralCode, customer.id, populate_existing=True)
+        if found is None:
+            if customer.erased_at is not None:
+                raise Contradiction("customer_erased", f"{customer.id} was erased")
+            code = "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
+            found = ReferralCode(customer_id=customer.id, code=code)
+            self._session.add(found)
+            self._session.flush()
+        return found
+
+    def see(self, customer: Customer, device: str) -> None:
+        """Notes on which device a customer is."""
+        if self._session.get(SeenDevice, (_hash(device), customer.id)) is None:
+            self._session.add(SeenDevice(device=_hash(device), customer_id=customer.id))
+            self._session.flush()
+
+    def register(self, newcomer: Customer, code: str, *, actor: str, device: str | None = None) -> Referral:
+        """Notes who brought a newcomer. The same again is harmless.
+
+        Raises:
+            Unknown: There is no such code.
+            Contradiction: No scheme is in force, the newcomer is not new, somebody else brought them, or both are the same
+                person by all that is known; the code says which.
+        """
+        lock(self._session, "referrals")  # rare, and a ring is seen from no single row
+        referrer = self._owner(code)
+        known = self._of(newcomer)
+        if known is not None:
+            if known.referrer_id != referrer.id:
+                raise Contradiction("already_referred", f"{newcomer.id} was brought by somebody else", pointer="/code")
+            return known
+        now = clock_of(self._session).now()
+        kept = self._schemes.in_force_at(now)
+        if kept is None:
+            raise Contradiction("no_referral_scheme", "no referral scheme is in force: publish one")
+        scheme = scheme_of(kept)
+        self._refuse_old(newcomer, scheme)
+        self._refuse_same(newcomer, referrer, device)
+        self._refuse_ring(newcomer, referrer)
+        found = Referral(id=new_id("ref"), newcomer_id=newcomer.id, referrer_id=referrer.id, scheme=kept.id)
+        self._session.add(found)
+        self._session.flush()
+        self._log.note(actor, "referral.added", found.id, after={"newcomer": newcomer.id, "referrer": referrer.id})
+        return found
+
+    def _owner(self, code: str) -> Customer:
+        query = select(ReferralCode).where(ReferralCode.code == code.strip().upper())
+        found = self._session.scalars(query).one_or_none()
+        if found is None:
+            raise Unknown("unknown_referral_code", f"nobody has the code {code}: ask for it again", pointer="/code")
+        owner = self._customers.get(found.customer_id)
+        if owner.erased_at is not None:
+            raise Unknown("unknown_referral_code", f"whoever had the code {code} has left", pointer="/code")
+        return owner
+
+    def _refuse_old(self, newcomer: Customer, scheme: ReferralScheme) -> None:
+        latest = newcomer.created_at + timedelta(days=scheme.days_to_refer)
+        if self._sales.has_bought(newcomer.id):
+            raise Contradiction("not_new", f"{newcomer.id} has bought before", pointer="/newcomer")
+        if clock_of(self._session).now() > latest:
+            detail = f"{newcomer.id} joined more than {scheme.days_to_refer} days ago"
+            raise Contradiction("not_new", detail, pointer="/newcomer")
+
+    def _refuse_same(self, newcomer: Customer, referrer: Customer, device: str | None) -> None:
+        if newcomer.id == referrer.id:
+            raise Contradiction("self_referral", "nobody brings themselves", pointer="/code")
+        both = newcomer.id, referrer.id
+        # Each identifier is one customer's at a time; what both have had is a card or a plate that went from one to the other.
+        shared = (
+            select(Identifier.kind, func.count(func.distinct(Identifier.customer_id)))
+            .where(Identifier.customer_id.in_(both))
+            .group_by(Identifier.kind, Identifier.value)
+            .having(func.count(func.distinct(Identifier.customer_id)) > 1)
+        )
+        for kind, _ in self._session.execute(shared):
+            raise Contradiction(f"same_{kind}", f"both have had the same {kind}", pointer="/code")
+        if device is not None and self._session.scalar(
+            select(SeenDevice.customer_id)
+            .where(SeenDevice.device == _hash(device), SeenDevice.customer_id != newcomer.id)
+            .limit(1)
+        ):
+            raise Contradiction("same_device", "another customer was seen on this device", pointer="/device")
+        query = select(SeenDevice.device).where(SeenDevice.customer_id.in_(both))
+        if self._session.scalar(query.group_by(SeenDevice.device).having(func.count() > 1).limit(1)) is not None:
+            raise Contradiction("same_device", "both were seen on the same device", pointer="/code")
+
+    def _refuse_ring(self, newcomer: Customer, referrer: Customer) -> None:
+        above: str | None = referrer.id
+        for _ in range(_LONGEST_CHAIN):
+            above = self._session.scalar(select(Referral.referrer_id).where(Referral.newcomer_id == above))
+            if above is None:
+                return
+            if above == newcomer.id:
+                break
+        raise Contradiction(
+            "ring", f"{newcomer.id} stands above {referrer.id} in a chain of referrals", pointer="/code"
+        )
+
+    # ---------------------------------------------------------------- rewards
+
+    def reward(self, newcomer: Customer) -> None:
+        """Gives what a newcomer's sales, which are booked by now, have earned for both."""
+        referral = self._of(newcomer)
+        if referral is None:
+            return
+        kept = self._schemes.get(referral.scheme)
+        scheme = scheme_of(kept)
+        given = {bonus.key for bonus in self._given(referral)}
+        for part in sorted(self._earned(referral, scheme)):
+            key = f"{referral.id}:{part}"
+            if key in given:
+                continue
+            customer = newcomer if part is Part.NEWCOMER else self._customers.get(referral.referrer_id)
+            if customer.erased_at is not None or (part is Part.REFERRER and not self._may_have_more(customer, scheme)):
+                continue
+            self._bonuses.grant(
+                customer.id,
+                Grant(
+                    cause=Cause.REFERRAL,
+                    key=key,
+                    program=kept.program,
+                    points=scheme.points(part),
+                    reason=_REASONS[part],
+                    plan=kept.id,
+                    facts={"referral": referral.id, "part": part.value},
+                ),
+            )
+
+    def revoke(self, newcomer: Customer, *, because: str) -> None:
+        """Takes back what a newcomer's sales no longer earn, because something of them has come back."""
+        referral = self._of(newcomer)
+        if referral is None:
+            return
+        earned = self._earned(referral, scheme_of(self._schemes.get(referral.scheme)))
+        for bonus in self._given(referral):
+            if Part(bonus.key.rpartition(":")[2]) not in earned:
+                self._bonuses.revoke(bonus, because=because)
+
+    def _earned(self, referral: Referral, scheme: ReferralScheme) -> frozenset[Part]:
+        first = referral.created_at.astimezone(scheme.time_zone).date()
+        return scheme.earned(self._sales.left(referral.newcomer_id, first, date.max))
+
+    def _given(self, referral: Referral) -> Sequence[Bonus]:
+        both = referral.newcomer_id, referral.referrer_id
+        return [bonus for one in both for bonus in self._bonuses.given(one, Cause.REFERRAL, f"{referral.id}:")]
+
+    def _may_have_more(self, referrer: Customer, scheme: ReferralScheme) -> bool:
+        """Whether the referrer has not had the most of this month. Others' newcomers wait here for each other."""
+        if scheme.most_per_month is None:
+            return True
+        lock(self._session, f"referrer:{referrer.id}")
+        now = clock_of(self._session).now().astimezone(scheme.time_zone)
+        first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        return self._bonuses.count(referrer.id, Cause.REFERRAL, f":{Part.REFERRER}", first) < scheme.most_per_month
+
+    # ---------------------------------------------------------------- looking
+
+    def page(self, referrer: str, cursor: str | None, limit: int) -> tuple[Sequence[Referral], str | None]:
+        """Whom a customer has brought, the last one first."""
+        return page_of(
+            self._session, select(Referral).where(Referral.referrer_id == referrer), Referral.id, cursor, limit
+        )
+
+    def _of(self, newcomer: Customer) -> Referral | None:
+        return self._session.scalars(select(Referral).where(Referral.newcomer_id == newcomer.id)).one_or_none()
+
+
+def scheme_of(kept: KeptReferralScheme) -> ReferralScheme:
+    """The scheme, ready to be used."""
+    return _read(kept.content)
+
+
+@lru_cache(maxsize=32)
+def _read(content: str) -> ReferralScheme:
+    return read_referral_scheme(content)
+
+
+def _hash(device: str) -> bytes:
+    return sha256(device.encode()).digest()

@@ -1,0 +1,1 @@
+"""Gifts for joining, for a whole profile, for birthdays."""

@@ -1,0 +1,1 @@
+"""Referrals: who may bring whom, and what both are given."""
