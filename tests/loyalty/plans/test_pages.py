@@ -1,4 +1,4 @@
-"""What the pages on tiers and tasks show can be published as it is, in both languages."""
+"""What the pages on tiers, tasks, referrals and gifts show can be published as it is, in both languages."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from loyalty.gifts.plans import GiftPlan, read_gift_plan
+from loyalty.referrals.schemes import ReferralScheme, read_referral_scheme
 from loyalty.tasks.goals import GOALS
 from loyalty.tasks.tasks import Task, read_task
 from loyalty.tiers.schemes import Level, Needs, TierScheme, read_tier_scheme
@@ -51,3 +53,12 @@ def test_the_task_of_the_page_is_one_and_every_field_and_goal_is_told(folder: st
     assert read_task(example(text)).times == 2
     assert told(text) >= set(Task.model_fields) - _PLAN
     assert told(text) >= {goal.model_fields["kind"].default for goal in GOALS}
+
+
+@pytest.mark.parametrize("folder", ["", "zh/"])
+def test_the_plans_of_the_pages_on_referrals_and_gifts_are_some_and_every_field_is_told(folder: str) -> None:
+    referrals, gifts = page(f"{folder}loyalty-referrals.md"), page(f"{folder}loyalty-gifts.md")
+    assert read_referral_scheme(example(referrals)).most_per_month == 20
+    assert told(referrals) >= set(ReferralScheme.model_fields) - _PLAN
+    assert read_gift_plan(example(gifts)).birthday is not None
+    assert told(gifts) >= set(GiftPlan.model_fields) - _PLAN
