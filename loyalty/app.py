@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 import loyalty.models  # noqa: F401 (all tables)
 from loyalty.api.audit_log import routes as audit_log
+from loyalty.api.corrections import routes as corrections
 from loyalty.api.customers import routes as customers
 from loyalty.api.differences import routes as differences
 from loyalty.api.gifts import routes as gifts
@@ -28,6 +29,7 @@ from loyalty.kit.metrics import Metrics
 ROUTERS = (
     health.router,
     sales.router,
+    corrections.router,
     customers.router,
     rule_sets.router,
     tiers.router,

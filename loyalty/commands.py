@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         "Runs the timed jobs (Celery with its clock) until SIGTERM or SIGINT. Needs LOYALTY_BROKER_URL.",
     )
     add("check", _check, "Compares with the network what is new since the last check; 1 if something was found.")
+    add("evaluate-again", _evaluate_again, "Evaluates the sales that no rule set covered, of which one does by now.")
     add(
         "review-tiers",
         _review_tiers,
@@ -146,6 +147,14 @@ def _give_birthday_gifts(settings: Settings, _chosen: argparse.Namespace) -> int
     from loyalty.jobs.work import give_birthday_gifts
 
     give_birthday_gifts(settings)
+    return 0
+
+
+def _evaluate_again(settings: Settings, _chosen: argparse.Namespace) -> int:
+    from loyalty.jobs.work import evaluate_again
+
+    seen, earned = evaluate_again(settings)
+    sys.stdout.write(f"{seen} sales without a rule set, {earned} of them have earned now\n")
     return 0
 
 

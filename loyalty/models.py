@@ -7,6 +7,7 @@ from loyalty.audit_log.models import AuditEntry
 from loyalty.awards.models import BookedAward, BookedTakeBack, CarriedRemainder
 from loyalty.bonuses.models import Bonus
 from loyalty.budgets.models import BudgetUse
+from loyalty.corrections.models import Correction
 from loyalty.customers.models import Consent, Customer, Identifier, SeenDevice
 from loyalty.gifts.models import KeptGiftPlan
 from loyalty.http.idempotency.models import IdempotencyRecord
@@ -28,6 +29,7 @@ TABLES = (
     CarriedRemainder,
     Check,
     Consent,
+    Correction,
     Customer,
     CustomerDay,
     Difference,

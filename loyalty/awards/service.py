@@ -10,8 +10,6 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import groupby
-from operator import itemgetter
 
 from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
@@ -60,7 +58,7 @@ class AwardService:
     ) -> Sequence[BookedAward]:
         """Books what a sale earns, and wishes for the points. `document` is the till's number of the sale."""
         rules = content_of(kept)
-        self._budgets.hold(rules.id, (rule.id for rule in rules.earning if rule.budget is not None))
+        self.hold_budgets(self.budgets_of(kept))
         awards = evaluate(sale, self._snapshot(customer, rules, sale, before), rules)
         rows = [
             BookedAward(
@@ -123,8 +121,7 @@ class AwardService:
         self, return_id: str, document: str, wanted: Sequence[tuple[BookedAward, TakeBack]]
     ) -> Sequence[BookedTakeBack]:
         """Books what a return takes back, and wishes for it. `document` is the till's number of the return."""
-        for rule_set, rules in groupby(sorted((award_of(row).rule_set, row.rule) for row, _ in wanted), itemgetter(0)):
-            self._budgets.hold(rule_set, (rule for _, rule in rules))
+        self.hold_budgets((award_of(row).rule_set, row.rule) for row, taken in wanted if taken.budgets)
         return [self._taken(return_id, document, row, taken) for row, taken in wanted]
 
     def _taken(self, return_id: str, document: str, row: BookedAward, taken: TakeBack) -> BookedTakeBack:
@@ -153,7 +150,17 @@ class AwardService:
             return False
         return True
 
-    # ---------------------------------------------------------------- remainders
+    # ---------------------------------------------------------------- budgets and remainders
+
+    def hold_budgets(self, rules: Iterable[tuple[str, str]]) -> None:
+        """Lets nobody else draw on the budgets of these rules: the name of the rule set, and the rule's id."""
+        for rule_set, rule in sorted({*rules}):
+            self._budgets.hold(rule_set, [rule])
+
+    def budgets_of(self, kept: KeptRuleSet) -> set[tuple[str, str]]:
+        """The rules of a rule set that have a budget."""
+        rules = content_of(kept)
+        return {(rules.id, rule.id) for rule in rules.earning if rule.budget is not None}
 
     def _carry(self, customer: str, rule_set: str, rule: str, change: Fraction) -> None:
         kept = self._awards.remainder(customer, rule_set, rule)

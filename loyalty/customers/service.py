@@ -104,6 +104,12 @@ class CustomerService:
         found = self._customers.known_by(shown.kind, canonical(shown.kind, shown.value, pointer))
         return None if found is None else found.customer_id
 
+    def find(self, customer_id: str | None, shown: Shown | None, pointer: str = "/shown/value") -> str | None:
+        """The id of the customer who is named, or else known by what was shown; None if there is neither."""
+        if customer_id is not None or shown is None:
+            return customer_id
+        return self.known_by(shown, pointer)
+
     def _link(self, customer: Customer, shown: Shown, pointer: str) -> tuple[Identifier, bool]:
         value = canonical(shown.kind, shown.value, pointer)
         lock(self._session, f"identifier:{shown.kind}:{value}")
@@ -153,11 +159,11 @@ class CustomerService:
         """Customers, newest first."""
         return self._customers.page(cursor, limit)
 
-    def living(self, customer_id: str) -> Customer:
-        """The customer, held. Raises Unknown, and Contradiction for one who was erased."""
-        customer = self.get(customer_id, for_update=True)
+    def living(self, customer_id: str, pointer: str = "") -> Customer:
+        """The customer with this id, held. Raises Unknown, and Contradiction if the customer was erased."""
+        customer = self.get(customer_id, for_update=True, pointer=pointer)
         if customer.erased_at is not None:
-            raise Contradiction("customer_erased", f"{customer_id} was erased")
+            raise Contradiction("customer_erased", f"{customer_id} was erased", pointer=pointer)
         return customer
 
 

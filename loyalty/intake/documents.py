@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from loyalty.customers.service import Shown
 from loyalty.sales import types
 from loyalty.sales.models import Document
 from loyalty.stations.models import Station
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,11 @@ class SentSale:
     @property
     def fingerprint(self) -> bytes:
         """Of all that was sent."""
-        return _fingerprint(asdict(self))
+        return fingerprint_of(self)
+
+    def local_day(self, station: Station) -> date:
+        """The day of the sale by the station's clocks."""
+        return self.time.astimezone(ZoneInfo(station.time_zone)).date()
 
     def at(self, station: Station, customer: str) -> types.Sale:
         """The sale at its station, to a customer or to nobody. Raises InvalidField."""
@@ -57,7 +64,7 @@ class SentReturn:
     @property
     def fingerprint(self) -> bytes:
         """Of all that was sent."""
-        return _fingerprint(asdict(self))
+        return fingerprint_of(self)
 
     def at(self, station: Station) -> types.Return:
         """The return at its station. Raises InvalidField."""
@@ -70,5 +77,6 @@ class SentReturn:
         )
 
 
-def _fingerprint(sent: dict[str, Any]) -> bytes:
-    return sha256(json.dumps(sent, sort_keys=True, default=str).encode()).digest()
+def fingerprint_of(sent: DataclassInstance) -> bytes:
+    """Of all that was sent."""
+    return sha256(json.dumps(asdict(sent), sort_keys=True, default=str).encode()).digest()

@@ -60,6 +60,10 @@ class RecordedSale(Base):
     outcome: Mapped[Outcome] = mapped_column(chosen(Outcome))
     rule_set: Mapped[str | None] = mapped_column(ForeignKey("rule_sets.id"))
     """The version that was applied."""
+    place: Mapped[str] = mapped_column(String(40))
+    """Where it stands among the customer's sales: its own id, or the place of the sale that it corrects."""
+    replaced_by: Mapped[str | None] = mapped_column(String(40))
+    """The right sale, if this one was wrong: `corrections` says why."""
     received_at: Mapped[datetime] = mapped_column(default=time_of_insert)
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from loyalty.kit.database import in_pieces
@@ -72,22 +72,25 @@ class SaleRepository:
             found += self._session.scalars(select(RecordedReturn).where(RecordedReturn.sale_id.in_(some)))
         return found
 
-    def has_bought(self, customer: str) -> bool:
-        """Whether the customer has bought anything."""
-        return (
-            self._session.scalar(select(RecordedSale.id).where(RecordedSale.customer_id == customer).limit(1))
-            is not None
-        )
+    def has_bought(self, customer: str, but: str, place: str | None = None) -> bool:
+        """Whether the customer has bought anything but this sale, or anything before a place."""
+        return self._session.scalar(select(RecordedSale.id).where(*_before(customer, but, place)).limit(1)) is not None
 
-    def count(self, customer: str, first: date, last: date) -> int:
-        """How many sales the customer has on these business days."""
+    def count(self, customer: str, first: date, last: date, but: str, place: str | None = None) -> int:
+        """How many sales the customer has on these business days but this one, or before a place."""
         row = RecordedSale
-        query = (
-            select(func.count())
-            .select_from(row)
-            .where(row.customer_id == customer, row.business_day >= first, row.business_day <= last)
-        )
-        return self._session.scalar(query) or 0
+        query = select(func.count()).select_from(row).where(*_before(customer, but, place))
+        return self._session.scalar(query.where(row.business_day >= first, row.business_day <= last)) or 0
+
+    def uncovered(self, after: str, limit: int) -> Sequence[str]:
+        """Ids of sales that no rule set covered, the oldest first."""
+        row = RecordedSale
+        query = select(row.id).where(row.outcome == Outcome.UNCOVERED, row.replaced_by.is_(None), row.id > after)
+        return self._session.scalars(query.order_by(row.id).limit(limit)).all()
+
+    def hold(self, sale: str) -> RecordedSale | None:
+        """The sale with this id, as it is now."""
+        return self._session.get(RecordedSale, sale, populate_existing=True)
 
     def page(
         self, customer: str | None, outcome: Outcome | None, cursor: str | None, limit: int
@@ -104,3 +107,10 @@ class SaleRepository:
         """Returns that are not booked: their sale is not here, or they have a problem. Those that came last first."""
         query = select(RecordedReturn).where(RecordedReturn.sale_id.is_(None))
         return page_of(self._session, query, RecordedReturn.id, cursor, limit)
+
+
+def _before(customer: str, but: str, place: str | None) -> list[ColumnElement[bool]]:
+    """What a customer's sales have in common. One that was wrong is none."""
+    row = RecordedSale
+    found = [row.customer_id == customer, row.replaced_by.is_(None), row.id != but]
+    return found if place is None else [*found, row.place < place]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from loyalty.api.sales.schemas import ReturnBody, ReturnView, SaleBody, SaleDetailView, SaleView
+from loyalty.api.fields import Decision
+from loyalty.api.sales.schemas import Recognition, ReturnBody, ReturnView, SaleBody, SaleDetailView, SaleView
 from loyalty.awards.service import AwardService
 from loyalty.http.routes import Call, Calling, Cursor, Limit, api
 from loyalty.intake.service import IntakeService
@@ -35,6 +36,19 @@ def get_sale(call: Calling, sale: str) -> SaleDetailView:
 def take_sale(call: Calling, sale: SaleBody) -> SaleDetailView:
     """Book a sale and what it earns. The same sale again gets the same answer, whatever key it has."""
     return _whole(call, IntakeService(call.session).take_sale(sale.sent()))
+
+
+@router.post("/v1/sales/{sale}/recognise")
+def recognise_sale(call: Calling, sale: str, recognition: Recognition) -> SaleDetailView:
+    """Give a customer a sale of nobody, such as when the receipt is handed in later. It earns now, by the rules of its day."""
+    intake = IntakeService(call.session)
+    return _whole(call, intake.recognise(sale, recognition.customer, actor=call.actor, reason=recognition.reason))
+
+
+@router.post("/v1/sales/{sale}/evaluate")
+def evaluate_sale(call: Calling, sale: str, decision: Decision) -> SaleDetailView:
+    """Evaluate a sale again that no rule set covered, when one does by now."""
+    return _whole(call, IntakeService(call.session).evaluate_again(sale, actor=call.actor, reason=decision.reason))
 
 
 @router.get("/v1/returns")

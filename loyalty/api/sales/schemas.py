@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import AwareDatetime, BaseModel, Field
 
 from loyalty.api.customers.schemas import IdentifierBody
-from loyalty.api.fields import Body, Number, StationCode, Till, View
+from loyalty.api.fields import Body, Decision, Number, StationCode, Till, View
 from loyalty.awards.models import BookedAward, BookedTakeBack
 from loyalty.awards.service import award_of
 from loyalty.customers.service import Shown
@@ -49,28 +49,43 @@ class DocumentBody(Body):
     number: Number = Field(examples=["4711"])
 
 
-class SaleBody(DocumentBody):
-    """A sale as a till or a device sends it: with a customer's id, with what was shown, or with neither."""
+class SoldBody(DocumentBody):
+    """What was sold, and to whom: to a customer's id, to what was shown, or to neither."""
 
-    station: StationCode
     time: AwareDatetime = Field(description="with its offset from UTC")
     lines: list[LineBody] = Field(min_length=1, max_length=MOST_LINES)
     weather: WeatherBody = WeatherBody()
     customer: str | None = None
     shown: IdentifierBody | None = Field(None, description="a card, a phone or a plate; it need not be anybody's")
 
-    def sent(self) -> SentSale:
-        """The sale. Raises Malformed."""
+    def sent_at(self, station: str, pointer: str = "") -> SentSale:
+        """The sale at its station. `pointer` says where this body stands in a larger one. Raises Malformed."""
         if self.customer is not None and self.shown is not None:
-            raise Malformed("two_customers", "send customer or shown, not both", pointer="/shown")
+            raise Malformed("two_customers", "send customer or shown, not both", pointer=f"{pointer}/shown")
         return SentSale(
-            document=Document(self.station, self.business_day, self.till, self.number),
+            document=Document(station, self.business_day, self.till, self.number),
             time=self.time.astimezone(UTC),
-            lines=tuple(_checked(at, Line, line) for at, line in enumerate(self.lines)),
+            lines=tuple(_checked(f"{pointer}/lines/{at}", Line, line) for at, line in enumerate(self.lines)),
             weather=Weather(**self.weather.model_dump()),
             customer=self.customer,
             shown=None if self.shown is None else Shown(self.shown.kind, self.shown.value),
         )
+
+
+class SaleBody(SoldBody):
+    """A sale as a till or a device sends it."""
+
+    station: StationCode
+
+    def sent(self) -> SentSale:
+        """The sale. Raises Malformed."""
+        return self.sent_at(self.station)
+
+
+class Recognition(Decision):
+    """Whose a sale is that nobody was recognised at."""
+
+    customer: str = Field(examples=["cus_..."])
 
 
 class ReturnedLineBody(Body):
@@ -94,15 +109,15 @@ class ReturnBody(DocumentBody):
         return SentReturn(
             document=Document(self.station, self.business_day, self.till, self.number),
             sale=Document(self.station, sale.business_day, sale.till, sale.number),
-            lines=tuple(_checked(at, ReturnedLine, line) for at, line in enumerate(self.lines)),
+            lines=tuple(_checked(f"/lines/{at}", ReturnedLine, line) for at, line in enumerate(self.lines)),
         )
 
 
-def _checked(at: int, made: type[LineT], line: Body) -> LineT:
+def _checked(pointer: str, made: type[LineT], line: Body) -> LineT:
     try:
         return made(**line.model_dump())
     except InvalidField as error:
-        raise Malformed("bad_document", str(error), pointer=f"/lines/{at}/{error.field.partition('.')[2]}") from None
+        raise Malformed("bad_document", str(error), pointer=f"{pointer}/{error.field.partition('.')[2]}") from None
 
 
 class AwardView(BaseModel):
@@ -148,6 +163,7 @@ class SaleView(View):
     shown: str | None = Field(description="what was shown that nobody is known by")
     outcome: Outcome
     rule_set: str | None = Field(description="the version that was applied")
+    replaced_by: str | None = Field(description="the right sale, if this one was wrong")
     received_at: datetime
 
 

@@ -1,0 +1,1 @@
+"""Corrections: a sale was wrong, and another one is right. Both stay."""
