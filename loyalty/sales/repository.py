@@ -72,7 +72,7 @@ class SaleRepository:
             found += self._session.scalars(select(RecordedReturn).where(RecordedReturn.sale_id.in_(some)))
         return found
 
-    def has_bought(self, customer: str, but: str, place: str | None = None) -> bool:
+    def has_bought(self, customer: str, but: str = "", place: str | None = None) -> bool:
         """Whether the customer has bought anything but this sale, or anything before a place."""
         return self._session.scalar(select(RecordedSale.id).where(*_before(customer, but, place)).limit(1)) is not None
 
