@@ -8,7 +8,9 @@ import loyalty.models  # noqa: F401 (all tables)
 from loyalty.api.audit_log import routes as audit_log
 from loyalty.api.corrections import routes as corrections
 from loyalty.api.customers import routes as customers
+from loyalty.api.devices import routes as devices
 from loyalty.api.differences import routes as differences
+from loyalty.api.fills import routes as fills
 from loyalty.api.gifts import routes as gifts
 from loyalty.api.health import routes as health
 from loyalty.api.keys import routes as keys
@@ -30,6 +32,8 @@ ROUTERS = (
     health.router,
     sales.router,
     corrections.router,
+    devices.router,
+    fills.router,
     customers.router,
     rule_sets.router,
     tiers.router,

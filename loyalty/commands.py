@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     key = staff.add_parser("add-key", help="Makes a key and prints its secret, once.")
     key.add_argument("--name", required=True, help="whose it is")
-    key.add_argument("--role", required=True, choices=[role.value for role in Role])
+    key.add_argument("--role", required=True, choices=[role.value for role in Role if role is not Role.DEVICE])
     key.set_defaults(run=_add_key)
     return parser
 

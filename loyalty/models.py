@@ -9,6 +9,8 @@ from loyalty.bonuses.models import Bonus
 from loyalty.budgets.models import BudgetUse
 from loyalty.corrections.models import Correction
 from loyalty.customers.models import Consent, Customer, Identifier, SeenDevice
+from loyalty.devices.models import Device
+from loyalty.fills.models import DeviceEvent, Fill
 from loyalty.gifts.models import KeptGiftPlan
 from loyalty.http.idempotency.models import IdempotencyRecord
 from loyalty.network.models import Check, Difference, Member, OutgoingOrder, Wish
@@ -32,7 +34,10 @@ TABLES = (
     Correction,
     Customer,
     CustomerDay,
+    Device,
+    DeviceEvent,
     Difference,
+    Fill,
     IdempotencyRecord,
     Identifier,
     Key,

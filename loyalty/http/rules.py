@@ -13,6 +13,7 @@ _MANAGERS = frozenset({Role.MANAGER})
 _LOOKING = frozenset({Role.MANAGER, Role.AUDITOR})
 _TILLS = frozenset({Role.CASHIER, Role.DEVICE, Role.MANAGER})
 _COUNTER = frozenset({Role.CASHIER, Role.MANAGER})
+_DEVICES = frozenset({Role.DEVICE})
 _MARKETING = frozenset({Role.MARKETING})
 _ALL_BUT_DEVICES = frozenset(Role) - {Role.DEVICE}
 
@@ -79,4 +80,11 @@ RULES: Final[dict[tuple[str, str], frozenset[Role]]] = {
     ("POST", "/v1/corrections"): _COUNTER,
     ("GET", "/v1/returns"): _OFFICE,
     ("POST", "/v1/returns"): _TILLS,
+    ("GET", "/v1/devices"): _OFFICE,
+    ("POST", "/v1/devices"): _MANAGERS,
+    ("POST", "/v1/devices/{device}/revoke"): _MANAGERS,
+    ("GET", "/v1/devices/events"): _LOOKING,
+    ("POST", "/v1/devices/events"): _DEVICES,
+    ("GET", "/v1/fills"): _ALL_BUT_DEVICES,
+    ("GET", "/v1/fills/{fill}"): _ALL_BUT_DEVICES,
 }

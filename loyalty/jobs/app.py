@@ -26,6 +26,7 @@ def create_app(settings: Settings) -> Celery:
     app = Celery("loyalty", broker=settings.broker_url or None, set_as_current=False)
     schedule: dict[str, tuple[Any, float]] = {
         "loyalty.send": (_SAFETY_NET_SECONDS, 2 * _SAFETY_NET_SECONDS),
+        "loyalty.close_fills": (_SAFETY_NET_SECONDS, 2 * _SAFETY_NET_SECONDS),
         "loyalty.check": (_CHECK_AT, 6 * 3_600),
         "loyalty.review_tiers": (_REVIEW_TIERS_AT, 6 * 3_600),
         "loyalty.give_birthday_gifts": (_BIRTHDAYS_AT, 6 * 3_600),
@@ -47,6 +48,10 @@ def create_app(settings: Settings) -> Celery:
     @app.task(name="loyalty.send", shared=False)
     def send() -> int:
         return work.send(settings)
+
+    @app.task(name="loyalty.close_fills", shared=False)
+    def close_fills() -> int:
+        return work.close_fills(settings)
 
     @app.task(name="loyalty.check", shared=False)
     def check() -> int:

@@ -8,6 +8,8 @@ from sqlalchemy.orm import Session
 
 import loyalty.models  # noqa: F401 (all tables)
 from loyalty.audit_log.service import COMMAND_LINE
+from loyalty.fills.models import FillState
+from loyalty.fills.service import FillService
 from loyalty.gifts.service import GiftService
 from loyalty.http.idempotency.service import IdempotencyService
 from loyalty.intake.service import IntakeService
@@ -92,6 +94,23 @@ def evaluate_again(settings: Settings) -> tuple[int, int]:
                     except Contradiction:  # corrected meanwhile
                         continue
                     earned += sale.outcome is Outcome.EARNED
+    finally:
+        database.close()
+
+
+def close_fills(settings: Settings) -> int:
+    """Closes the fills whose end was never told, each by itself; how many."""
+    database = Database(settings.database_url)
+    closed = 0
+    try:
+        while True:
+            with database.reading() as session:
+                overdue = FillService(session).overdue(_PIECE)
+            if not overdue:
+                return closed
+            for fill in overdue:
+                with database.session.begin() as session:
+                    closed += FillService(session).close(fill).state is FillState.CLOSED
     finally:
         database.close()
 

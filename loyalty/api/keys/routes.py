@@ -1,11 +1,13 @@
-"""Keys of staff and devices."""
+"""Keys of staff. A device gets its key when it is added."""
 
 from __future__ import annotations
 
 from loyalty.api.fields import Decision
 from loyalty.api.keys.schemas import KeyView, NewKey, NewKeyView
 from loyalty.http.routes import Calling, Cursor, Limit, api
+from loyalty.kit.errors import Malformed
 from loyalty.kit.paging import Page, shown
+from loyalty.staff.models import Role
 from loyalty.staff.service import KeyService
 
 router = api("keys")
@@ -20,6 +22,9 @@ def list_keys(call: Calling, cursor: Cursor = None, limit: Limit = 50) -> Page[K
 @router.post("/v1/keys", status_code=201)
 def add_key(call: Calling, new: NewKey) -> NewKeyView:
     """Make a key. Its secret is in this answer, and nowhere else."""
+    if new.role is Role.DEVICE:
+        detail = "a device gets its key when it is added: POST /v1/devices"
+        raise Malformed("key_of_device", detail, pointer="/role")
     key, secret = KeyService(call.session).add(new.name, new.role, actor=call.actor)
     call.secrets.add("secret")
     return NewKeyView.of(key, secret=secret)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from loyalty.api.fields import Decision
 from loyalty.api.sales.schemas import Recognition, ReturnBody, ReturnView, SaleBody, SaleDetailView, SaleView
 from loyalty.awards.service import AwardService
+from loyalty.devices.service import DeviceService
 from loyalty.http.routes import Call, Calling, Cursor, Limit, api
 from loyalty.intake.service import IntakeService
 from loyalty.kit.paging import Page, shown
@@ -35,6 +36,7 @@ def get_sale(call: Calling, sale: str) -> SaleDetailView:
 @router.post("/v1/sales", status_code=201)
 def take_sale(call: Calling, sale: SaleBody) -> SaleDetailView:
     """Book a sale and what it earns. The same sale again gets the same answer, whatever key it has."""
+    DeviceService(call.session).check_sender(call.actor, sale.station)
     return _whole(call, IntakeService(call.session).take_sale(sale.sent()))
 
 
@@ -60,6 +62,7 @@ def list_open_returns(call: Calling, cursor: Cursor = None, limit: Limit = 50) -
 @router.post("/v1/returns", status_code=201)
 def take_return(call: Calling, returned: ReturnBody) -> ReturnView:
     """Book a return. It takes back what its sale earned, pro rata; it waits if the sale is not here yet."""
+    DeviceService(call.session).check_sender(call.actor, returned.station)
     return ReturnView.of(IntakeService(call.session).take_return(returned.sent()))
 
 

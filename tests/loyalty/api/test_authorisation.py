@@ -75,6 +75,13 @@ MATRIX: dict[tuple[str, str], set[Role | None]] = {
     ("POST", "/v1/corrections"): {R, C},
     ("GET", "/v1/returns"): {M, R, A},
     ("POST", "/v1/returns"): {R, C, D},
+    ("GET", "/v1/devices"): {M, R, A},
+    ("POST", "/v1/devices"): {R},
+    ("POST", "/v1/devices/{device}/revoke"): {R},
+    ("GET", "/v1/devices/events"): {R, A},
+    ("POST", "/v1/devices/events"): {D},
+    ("GET", "/v1/fills"): {M, R, C, A},
+    ("GET", "/v1/fills/{fill}"): {M, R, C, A},
 }
 
 

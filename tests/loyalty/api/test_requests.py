@@ -47,7 +47,7 @@ def test_ten_at_once_have_one_effect(api: Api) -> None:
 
 def test_a_key_used_for_something_else_is_refused(api: Api) -> None:
     api.post("/v1/keys", NEW, key="same")
-    answer = api.post("/v1/keys", {**NEW, "role": "device"}, key="same")
+    answer = api.post("/v1/keys", {**NEW, "role": "auditor"}, key="same")
     assert (answer.status_code, problem(answer)) == (422, "idempotency_key_reused")
 
 

@@ -1,0 +1,1 @@
+"""Devices and what they post over HTTP."""

@@ -1,0 +1,1 @@
+"""Fills over HTTP."""
