@@ -102,7 +102,7 @@ def test_every_order_and_every_repetition_gives_the_same_sales(forecourt: Foreco
     runs = iter(range(1_000, 9_999))
 
     @drawn(strategies.lists(strategies.integers(0, 7), max_size=8), strategies.permutations(range(8)))
-    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
     def posted(early: Sequence[int], order: Sequence[int]) -> None:
         pump = forecourt.pump(f"P{next(runs)}")
         first, second = forecourt.customer(f"京B{pump.point}01"), forecourt.shop.customer(f"NEXT{pump.point}")
