@@ -182,6 +182,4 @@ def _budget_of(task: Task) -> str:
 
 
 def _reason(task: Task, stage: Stage) -> Text:
-    return Text(
-        f"{stage.points} {task.name.en}: {stage.at} reached", f"{task.name.zh} {stage.points}：已达到 {stage.at}"
-    )
+    return Text(f"{task.name.en}: {stage.at} reached", f"{task.name.zh}：已达到 {stage.at}")

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -20,7 +21,7 @@ from loyalty.staff.models import Role
 from scripts.demo.display import Display, percentile, short_hash
 from scripts.demo.node import AGREEMENT_REGISTERED, DEPOSITED, MERCHANT_REGISTERED, Log, Node, number
 from scripts.demo.participants import WAIT, Participants
-from scripts.demo.programme import programme, week
+from scripts.demo.programme import Programme, programme, week
 from tongdui import (
     APIError,
     Client,
@@ -221,10 +222,17 @@ class Story:
         with programme(self.participants, directory) as station:
             told = week()
             station.post("/v1/stations", {"id": "S17", "name": "Changjiang Road", "region": "north"})
-            draft = station.post("/v1/rule-sets", {"program": "FUEL", "rules": told["rules"]}, Role.MARKETING)
-            station.post(f"/v1/rule-sets/{draft['id']}/publish", {"reason": "the demo"})
+            for path, field, plan in (
+                ("rule-sets", "rules", {"program": "FUEL", "rules": told["rules"]}),
+                ("tier-schemes", "scheme", {"scheme": told["tiers"]}),
+                ("tasks", "task", {"program": "FUEL", "task": told["task"]}),
+                ("referral-schemes", "scheme", {"program": "FUEL", "scheme": told["referral"]}),
+            ):
+                draft = station.post(f"/v1/{path}", plan, Role.MARKETING)
+                self.expect(draft[field]["version"] == 1, f"{path} keeps another version than it was given")
+                station.post(f"/v1/{path}/{draft['id']}/publish", {"reason": "the demo"})
             plate = {"kind": "plate", "value": "苏A·88217"}
-            customer = station.post("/v1/customers", {"identifiers": [plate]}, Role.CASHIER)
+            customer = station.post("/v1/customers", {"identifiers": [plate]}, Role.CASHIER)["id"]
             sales = [
                 station.post("/v1/sales", {"station": "S17", "shown": plate, **sale}, Role.DEVICE)
                 for sale in told["sales"]
@@ -234,35 +242,69 @@ class Story:
             document = {name: sales[3][name] for name in ("business_day", "till", "number")}
             returned = {"station": "S17", "business_day": "2026-04-17", "till": "1", "number": "R1", "sale": document}
             station.post("/v1/returns", {**returned, "lines": told["returned"]}, Role.CASHIER)
-            station.await_settled()
+            friend = self._bring_a_friend(station, customer, told["sales"][0])
             wishes = {wish["reference"]: wish for wish in station.await_settled()}
-            earned = [award for sale in sales for award in sale["awards"] if award["points"]]
-            back = [wish for wish in wishes.values() if wish["kind"] == "reverse"]
+            bonuses = [
+                (who, bonus)
+                for who in (customer, friend)
+                for bonus in reversed(station.get(f"/v1/customers/{who}/bonuses")["data"])
+            ]
+            why = [
+                (sale["business_day"], award["explanation"]["en"], wishes[award["reference"]])
+                for sale in sales
+                for award in sale["awards"]
+                if award["points"]
+            ]
+            why += [
+                (
+                    "the friend" if who == friend else "",
+                    f"{bonus['points']}: {bonus['reason']['en']}",
+                    wishes[bonus["reference"]],
+                )
+                for who, bonus in bonuses
+            ]
             self.display.table(
                 ["day", "why", "transaction", ">block"],
-                [
-                    (
-                        sale["business_day"],
-                        award["explanation"]["en"],
-                        short_hash(wishes[award["reference"]]["tx_hash"]),
-                        wishes[award["reference"]]["block_number"],
-                    )
-                    for sale in sales
-                    for award in sale["awards"]
-                    if award["points"]
-                ],
+                [(day, says, short_hash(wish["tx_hash"]), wish["block_number"]) for day, says, wish in why],
             )
-            total, taken = sum(award["points"] for award in earned), sum(wish["points"] for wish in back)
+            taken = sum(wish["points"] for wish in wishes.values() if wish["kind"] == "reverse")
             self.display.say(
-                f"The pump saw the plate; the customer did nothing. The filter came back: {taken} points are taken back, so "
-                f"{total - taken} are left."
+                f"The pump saw the plate; the customer did nothing. The filter came back: {taken} points are taken back."
             )
-            member = f"external:{customer['id']}"
-            known = self.client("FUEL").members.get(member)
-            self.members[str(known.id)] = member.removeprefix("external:")
-            posted = sum(account.posted for account in self.client("FUEL").members.accounts(member))
-            self.expect(posted == total - taken, f"the chain has {posted} points, the programme {total - taken}")
+            self._show_way(station, customer)
+            for who in (customer, friend):
+                member = f"external:{who}"
+                known = self.client("FUEL").members.get(member)
+                self.members[str(known.id)] = who
+                posted = sum(account.posted for account in self.client("FUEL").members.accounts(member))
+                wished = sum(
+                    wish["points"] if wish["kind"] == "issue" else -wish["points"]
+                    for wish in wishes.values()
+                    if wish["member"] == member
+                )
+                self.expect(posted == wished, f"the chain has {posted} points of {who}, the programme {wished}")
             self.display.say(f"The nightly check, loyalty check: {station.check()}.")
+
+    def _bring_a_friend(self, station: Programme, customer: str, sale: dict[str, Any]) -> str:
+        """The customer hands on a code; a friend joins with it and fills up today. The friend's id."""
+        code = station.post(f"/v1/customers/{customer}/referral-code", {}, Role.CASHIER)["code"]
+        plate = {"kind": "plate", "value": "苏A·10021"}
+        joins = {"identifiers": [plate], "referral_code": code}
+        friend = station.post("/v1/customers", joins, Role.CASHIER)
+        now = datetime.now(ZoneInfo("Asia/Shanghai"))
+        today = {"business_day": f"{now:%Y-%m-%d}", "time": now.isoformat(), "number": "9901"}
+        station.post("/v1/sales", {"station": "S17", "shown": plate, **sale, **today}, Role.DEVICE)
+        return str(friend["id"])
+
+    def _show_way(self, station: Programme, customer: str) -> None:
+        """The customer's tier, and what is missing for the next one."""
+        way = station.get(f"/v1/customers/{customer}/tier")
+        missing = f"{way['missing']['litres']} litres or {way['missing']['spend_fen'] // 100:,} yuan"
+        self.display.say(
+            f"The customer is {way['level']['name']['en']} since the second fill, so later points count 1.5 times; "
+            f"{way['next']['name']['en']} needs {missing} more."
+        )
+        self.expect(way["level"]["id"] == "silver", f"the customer is {way['level']['id']}, not silver")
 
     # ---------------------------------------------------------------- elsewhere
 

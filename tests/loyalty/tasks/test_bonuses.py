@@ -42,7 +42,7 @@ def test_three_days_running_are_rewarded_once(shop: Shop) -> None:
     sell(shop, chen, 2)
     (bonus,) = bonuses(shop, chen)
     assert (bonus["points"], bonus["key"], bonus["cause"]) == (100, "three-days:once:0:3", "task")
-    assert bonus["reason"] == {"en": "100 three-days: 3 reached", "zh": "three-days 100：已达到 3"}
+    assert bonus["reason"] == {"en": "three-days: 3 reached", "zh": "three-days：已达到 3"}
     wish = shop.wish(bonus["reference"])
     assert wish is not None
     assert (wish.points, wish.program, wish.member) == (100, "FUEL", f"external:{chen}")
