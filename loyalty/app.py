@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
 
 import loyalty.models  # noqa: F401 (all tables)
 from loyalty.api.audit_log import routes as audit_log
@@ -27,6 +29,10 @@ from loyalty.http.description import describe
 from loyalty.http.routes import unruled
 from loyalty.kit.database import Database
 from loyalty.kit.metrics import Metrics
+from loyalty.kit.settings import Settings
+from loyalty.pages.app import create_pages
+from loyalty.pages.registry import ROOT
+from pages.assets import PREFIX, StaticFiles
 
 ROUTERS = (
     health.router,
@@ -48,8 +54,11 @@ ROUTERS = (
 )
 
 
-def create_app(database: Database) -> FastAPI:
-    """The programme's HTTP side on this database."""
+def create_app(database: Database, settings: Settings | None = None) -> FastAPI:
+    """The programme's HTTP side on this database: the API and, if there is a secret for them, the staff's pages.
+
+    Raises WrongSettings if the secret cannot be read, and NotBuilt if the pages' static files are missing.
+    """
     app = FastAPI(
         title="Tongdui loyalty",
         version="0.1.0",
@@ -67,5 +76,9 @@ def create_app(database: Database) -> FastAPI:
     if odd := unruled([route for router in ROUTERS for route in router.routes]):
         raise RuntimeError(f"loyalty/http/rules.py and the routes differ: {', '.join(odd)}")
     describe(app)
+    if settings is not None and settings.staff_password:
+        app.mount(PREFIX, StaticFiles())
+        app.router.routes.append(Route(ROOT, lambda _request: RedirectResponse(f"{ROOT}/")))
+        app.mount(ROOT, create_pages(database, settings))
     app.add_middleware(CountingMiddleware, metrics=app.state.metrics)
     return app

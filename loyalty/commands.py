@@ -69,13 +69,21 @@ def _parser() -> argparse.ArgumentParser:
         _up,
         "Migrates, then runs `serve` and `send` until SIGTERM or SIGINT: a whole programme for a given gateway.",
     )
-    staff = commands.add_parser("staff", help="Keys of staff and devices.").add_subparsers(
+    staff = commands.add_parser("staff", help="People, and keys of tills and devices.").add_subparsers(
         required=True, metavar="COMMAND"
     )
     key = staff.add_parser("add-key", help="Makes a key and prints its secret, once.")
     key.add_argument("--name", required=True, help="whose it is")
     key.add_argument("--role", required=True, choices=[role.value for role in Role if role is not Role.DEVICE])
     key.set_defaults(run=_add_key)
+    invite = staff.add_parser(
+        "invite", help="Invites a person to the staff pages and prints a link, with which they choose a password."
+    )
+    invite.add_argument("--login", required=True, help="what the person signs in with, such as lin.lan")
+    invite.add_argument("--name", help="the person's name; by default the login")
+    people = [role.value for role in Role if role is not Role.DEVICE]
+    invite.add_argument("--role", required=True, choices=people)
+    invite.set_defaults(run=_invite)
     return parser
 
 
@@ -94,11 +102,21 @@ def _serve(settings: Settings, _chosen: argparse.Namespace) -> int:
 
     from loyalty.app import create_app
     from loyalty.kit.database import Database
+    from pages.assets import NotBuilt
 
     database = Database(settings.database_url)
+    try:
+        app = create_app(database, settings)
+    except NotBuilt as error:
+        raise WrongSettings(f"LOYALTY_STAFF_SECRET: {error}") from None
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(database), host=settings.host, port=settings.port, access_log=False, server_header=False
+            app,
+            host=settings.host,
+            port=settings.port,
+            access_log=False,
+            server_header=False,
+            forwarded_allow_ips=settings.trusted_proxies,  # attempts to sign in are counted by where they come from
         )
     )
     server.run()
@@ -169,6 +187,33 @@ def _add_key(settings: Settings, chosen: argparse.Namespace) -> int:
         key, secret = KeyService(session).add(chosen.name, Role(chosen.role), actor=COMMAND_LINE)
     database.close()
     sys.stdout.write(f"{key.id} {key.role}\n{secret}\n")
+    return 0
+
+
+def _invite(settings: Settings, chosen: argparse.Namespace) -> int:
+    import loyalty.models  # noqa: F401 (all tables)
+    from loyalty.audit_log.service import COMMAND_LINE
+    from loyalty.kit.database import Database
+    from loyalty.kit.errors import Refusal
+    from loyalty.people.service import LINK_DAYS, PeopleService
+
+    if not settings.staff_password:
+        raise WrongSettings(
+            "LOYALTY_STAFF_SECRET: there are no staff pages without it; set it to 16 characters or more, such as those "
+            "of `openssl rand -hex 32`"
+        )
+    database = Database(settings.database_url)
+    try:
+        with database.session.begin() as session:
+            name = chosen.name or chosen.login
+            person, link = PeopleService(session).invite(chosen.login, name, Role(chosen.role), actor=COMMAND_LINE)
+    except Refusal as error:
+        sys.stderr.write(f"{error.detail}\n")
+        return CANNOT
+    finally:
+        database.close()
+    sys.stdout.write(f"{person.id} {person.role}, good for {LINK_DAYS} days and once:\n")
+    sys.stdout.write(f"{settings.origin}/staff/join?link={link}\n")
     return 0
 
 

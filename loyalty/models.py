@@ -14,6 +14,7 @@ from loyalty.fills.models import DeviceEvent, Fill
 from loyalty.gifts.models import KeptGiftPlan
 from loyalty.http.idempotency.models import IdempotencyRecord
 from loyalty.network.models import Check, Difference, Member, OutgoingOrder, Wish
+from loyalty.people.models import FailedSignIn, Person, RecoveryCode, StaffSession
 from loyalty.referrals.models import KeptReferralScheme, Referral, ReferralCode
 from loyalty.rule_sets.models import KeptRuleSet
 from loyalty.sales.models import RecordedReturn, RecordedSale
@@ -37,6 +38,7 @@ TABLES = (
     Device,
     DeviceEvent,
     Difference,
+    FailedSignIn,
     Fill,
     IdempotencyRecord,
     Identifier,
@@ -48,11 +50,14 @@ TABLES = (
     KeptTierScheme,
     Member,
     OutgoingOrder,
+    Person,
     RecordedReturn,
     RecordedSale,
     Referral,
     ReferralCode,
     SeenDevice,
+    RecoveryCode,
+    StaffSession,
     Station,
     TierMove,
     Wish,

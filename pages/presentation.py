@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime, timezone
+from datetime import UTC, datetime, tzinfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Presentation:
     """What differs from one request to the next."""
 
     language: str = "zh"
-    zone: timezone = UTC
+    zone: tzinfo = UTC
     currency: str = "CNY"
     csrf_secret: str = ""
     """What the tokens of this request's forms are made of."""

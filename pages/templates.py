@@ -16,8 +16,9 @@ from pages.translations import LANGUAGES, gettext, ngettext, pgettext
 FOLDER = Path(__file__).parent / "templates"
 
 
-def environment(folders: Mapping[str, Path]) -> Environment:
-    """An environment with the templates of these folders: `home/index.html` is `index.html` in the folder of `home`."""
+def environment(folders: Mapping[str, Path], root: str = "") -> Environment:
+    """An environment with the templates of these folders: `home/index.html` is `index.html` in the folder of `home`. `root` is the
+    path below which the site stands."""
     loaders = {name: FileSystemLoader(folder) for name, folder in {"pages": FOLDER / "pages", **folders}.items()}
     made = Environment(
         loader=PrefixLoader(loaders),
@@ -38,6 +39,7 @@ def environment(folders: Mapping[str, Path]) -> Environment:
         csrf_header=csrf.HEADER,
         languages=LANGUAGES,
         presentation=presentation,
+        root=root,
     )
     made.filters.update(
         basis_points=formats.basis_points,

@@ -20,7 +20,7 @@ class AuditEntry(Base):
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     at: Mapped[datetime] = mapped_column(default=time_of_insert)
     actor: Mapped[str] = mapped_column(String(80))
-    """Who: the id of a key, or `command line`."""
+    """Who: the id of a person or a key, or `command line`."""
     action: Mapped[str] = mapped_column(String(40))
     """What: the concept in the singular and what happened to it, such as `wish.retried`."""
     subject: Mapped[str] = mapped_column(String(40))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -31,6 +31,16 @@ class AwardRepository:
         """What returns took back of a sale's awards."""
         query = select(BookedTakeBack).join(BookedAward, BookedAward.id == BookedTakeBack.award_id)
         return self._session.scalars(query.where(BookedAward.sale_id == sale).order_by(BookedTakeBack.return_id)).all()
+
+    def of_sales(self, sales: Iterable[str]) -> Sequence[BookedAward]:
+        """What these sales have earned, in the order of sales and rules."""
+        query = select(BookedAward).where(BookedAward.sale_id.in_([*sales]))
+        return self._session.scalars(query.order_by(BookedAward.id)).all()
+
+    def take_backs_of_awards(self, awards: Iterable[str]) -> Sequence[BookedTakeBack]:
+        """What returns took back of these awards."""
+        query = select(BookedTakeBack).where(BookedTakeBack.award_id.in_([*awards]))
+        return self._session.scalars(query.order_by(BookedTakeBack.return_id)).all()
 
     def remainders(self, customer: str, rule_set: str) -> Sequence[CarriedRemainder]:
         """What rounding left a customer, as it is now."""

@@ -180,6 +180,14 @@ class AwardService:
         """What returns took back of it."""
         return self._awards.take_backs_of(sale_id)
 
+    def of_sales(self, sales: Iterable[str]) -> Sequence[BookedAward]:
+        """What these sales have earned."""
+        return self._awards.of_sales(sales)
+
+    def take_backs_of_awards(self, awards: Iterable[str]) -> Sequence[BookedTakeBack]:
+        """What returns took back of these awards."""
+        return self._awards.take_backs_of_awards(awards)
+
 
 def award_of(row: BookedAward) -> Award:
     """The whole award, as evaluation gave it."""

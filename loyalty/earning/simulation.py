@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import date
 from fractions import Fraction
 
 from loyalty.earning.evaluation import awards_of
@@ -20,8 +21,13 @@ LIVE, CANDIDATE = "live", "candidate"
 
 _TABLES = """
 CREATE TABLE gains (customer TEXT PRIMARY KEY, live INTEGER NOT NULL DEFAULT 0, candidate INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE TABLE days (day TEXT PRIMARY KEY, live INTEGER NOT NULL DEFAULT 0, candidate INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE TABLE remainders (side TEXT, customer TEXT, rule TEXT, value TEXT, PRIMARY KEY (side, customer, rule)) WITHOUT ROWID;
 """
+_ADD = (
+    "INSERT INTO {table} VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
+    " SET live = live + excluded.live, candidate = candidate + excluded.candidate"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,15 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Day:
+    """What all customers earn on a business day under both rule sets."""
+
+    day: date
+    live: int
+    candidate: int
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """The live rule set and the candidate on the same sales.
 
@@ -63,6 +78,7 @@ class Comparison:
         losing: How many earn less.
         gainers: Those who gain most, the first one the most.
         losers: Those who lose most, the first one the most.
+        days: The points of each business day that has sales, in order.
     """
 
     sales: int
@@ -73,6 +89,7 @@ class Comparison:
     losing: int
     gainers: tuple[Change, ...]
     losers: tuple[Change, ...]
+    days: tuple[Day, ...]
 
 
 def simulate(
@@ -105,11 +122,8 @@ def simulate(
         for sale, customer in recorded:
             sales += 1
             points = [side.award(sale, customer) for side in sides]
-            database.execute(
-                "INSERT INTO gains VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
-                " SET live = live + excluded.live, candidate = candidate + excluded.candidate",
-                (sale.customer, *points),
-            )
+            database.execute(_ADD.format(table="gains"), (sale.customer, *points))
+            database.execute(_ADD.format(table="days"), (sale.business_day.isoformat(), *points))
         return _comparison(database, sales, sides, micros_per_point, shown)
 
 
@@ -187,6 +201,7 @@ def _comparison(
         "SELECT customer, live, candidate FROM gains WHERE candidate < live ORDER BY candidate - live, customer LIMIT ?",
         (shown,),
     ).fetchall()
+    days = database.execute("SELECT day, live, candidate FROM days ORDER BY day").fetchall()
     live, candidate = (side.totals(micros_per_point) for side in sides)
     return Comparison(
         sales=sales,
@@ -197,4 +212,5 @@ def _comparison(
         losing=losing,
         gainers=tuple(Change(*row) for row in gainers),
         losers=tuple(Change(*row) for row in losers),
+        days=tuple(Day(date.fromisoformat(day), *points) for day, *points in days),
     )

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from loyalty.http.idempotency.service import HEADER
-from loyalty.http.rules import PUBLIC, RULES
+from loyalty.http.rules import LOOKING_POSTS, PUBLIC, RULES
 
 _KEY_PARAMETER = {
     "name": HEADER,
@@ -31,7 +31,7 @@ def describe(app: FastAPI) -> None:
                 if operation is not None and roles != PUBLIC:
                     operation["security"] = [{"key": []}]
                     operation["x-roles"] = sorted(role.value for role in roles)
-                    if method != "GET":
+                    if method != "GET" and (method, path) not in LOOKING_POSTS:
                         operation.setdefault("parameters", []).append(_KEY_PARAMETER)
         return plain()
 

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from loyalty.http.idempotency.models import IdempotencyRecord
 from loyalty.http.idempotency.service import HEADER, IdempotencyService, checked
 from loyalty.http.problems import MEDIA_TYPE, Problem
-from loyalty.http.rules import PUBLIC, RULES
+from loyalty.http.rules import LOOKING_POSTS, PUBLIC, RULES
 from loyalty.kit.database import Database
 from loyalty.kit.errors import NotAllowed, NotSignedIn, TooLarge
 from loyalty.kit.paging import LARGEST_PAGE
@@ -66,7 +66,9 @@ class Route(APIRoute):
             caller = None if roles == PUBLIC else await run_in_threadpool(_caller, database, request.headers)
             if caller is not None and caller.role not in roles:
                 raise NotAllowed("forbidden", f"the role {caller.role} may not {method} {self.path_format}")
-            if method in _LOOKING:
+            if method in _LOOKING or (method, self.path_format) in LOOKING_POSTS:
+                if method not in _LOOKING:
+                    await _body(request)
                 session = database.reading()
                 request.state.call = Call(session, caller)
                 try:

@@ -16,6 +16,10 @@ _COUNTER = frozenset({Role.CASHIER, Role.MANAGER})
 _DEVICES = frozenset({Role.DEVICE})
 _MARKETING = frozenset({Role.MARKETING})
 _ALL_BUT_DEVICES = frozenset(Role) - {Role.DEVICE}
+_RULE_MAKERS = frozenset({Role.MARKETING, Role.MANAGER})
+
+LOOKING_POSTS: Final = frozenset({("POST", "/v1/rule-sets/{rule_set}/simulate")})
+"""What is asked with a body and changes nothing: it needs no idempotency key, and holds nobody up."""
 
 RULES: Final[dict[tuple[str, str], frozenset[Role]]] = {
     ("GET", "/healthz"): PUBLIC,
@@ -71,6 +75,7 @@ RULES: Final[dict[tuple[str, str], frozenset[Role]]] = {
     ("POST", "/v1/gift-plans"): _MARKETING,
     ("POST", "/v1/gift-plans/{plan}/publish"): _MANAGERS,
     ("POST", "/v1/customers/{customer}/birthday"): _COUNTER,
+    ("POST", "/v1/rule-sets/{rule_set}/simulate"): _RULE_MAKERS,
     ("GET", "/v1/sales"): _ALL_BUT_DEVICES,
     ("GET", "/v1/sales/{sale}"): _ALL_BUT_DEVICES,
     ("POST", "/v1/sales"): _TILLS,

@@ -6,7 +6,7 @@ A sale, its awards and the wishes for their points are written in one transactio
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -308,6 +308,18 @@ class IntakeService:
     ) -> tuple[Sequence[RecordedSale], str | None]:
         """Sales, those that came last first."""
         return self._sales.page(customer, outcome, cursor, limit)
+
+    def uncovered_count(self) -> int:
+        """How many sales no rule set covers."""
+        return self._sales.uncovered_count()
+
+    def open_return_count(self) -> int:
+        """How many returns are not booked."""
+        return self._sales.open_return_count()
+
+    def returns_with(self, ids: Iterable[str]) -> Sequence[RecordedReturn]:
+        """The returns with these ids."""
+        return self._sales.returns_with(ids)
 
     def open_returns(self, *, cursor: str | None, limit: int) -> tuple[Sequence[RecordedReturn], str | None]:
         """Returns that are not booked: their sale is not here, or they have a problem."""

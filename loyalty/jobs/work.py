@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
@@ -19,6 +20,7 @@ from loyalty.kit.settings import Settings
 from loyalty.network.checking import Checker, Tally
 from loyalty.network.client import network_client
 from loyalty.network.sender import Sender
+from loyalty.people.sign_in import Limits, SessionService
 from loyalty.sales.models import Outcome
 from loyalty.tiers.service import TierService
 
@@ -116,10 +118,13 @@ def close_fills(settings: Settings) -> int:
 
 
 def clean_up(settings: Settings) -> int:
-    """Forgets old idempotency keys; how many."""
+    """Forgets old idempotency keys, how many; and sessions of staff that nobody uses any more."""
     database = Database(settings.database_url)
     total = 0
+    limits = Limits(timedelta(seconds=settings.session_idle), timedelta(seconds=settings.session_lifetime))
     try:
+        with database.session.begin() as session:
+            SessionService(session, limits).clean_up()
         while True:
             with database.session.begin() as session:
                 removed = IdempotencyService(session).clean_up(settings.idempotency_days)

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX: Final = "LOYALTY_"
 _ENV_FILE: Final = "LOYALTY_ENV_FILE"
+_SHORTEST_SECRET: Final = 16
 
 
 class Settings(BaseSettings):
@@ -27,6 +28,21 @@ class Settings(BaseSettings):
     """The port on which it listens."""
     timezone: str = "Asia/Shanghai"
     """The merchant's time zone: its days and its nights."""
+
+    staff_secret: SecretStr = SecretStr("")
+    """What secrets of staff are encrypted with, 16 characters or more. Without it there are no staff pages."""
+    staff_secret_file: Path | None = None
+    """The file that has it, in its place."""
+    url: AnyHttpUrl | None = None
+    """Where browsers reach the staff pages. By default `http://`, the host and the port. With https, cookies are for https only."""
+    session_idle: int = Field(default=1_800, ge=60)
+    """Seconds after which a session ends that nobody uses."""
+    session_lifetime: int = Field(default=43_200, ge=300)
+    """Seconds after which a session ends in any case."""
+    trusted_proxies: str = "127.0.0.1"
+    """Addresses, with commas between them, whose `X-Forwarded-For` is believed: reverse proxies."""
+    console_url: AnyHttpUrl | None = None
+    """The network's console: staff pages lead to entries in its explorer."""
 
     gateway_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8080")
     """Where the network's gateway is."""
@@ -76,6 +92,35 @@ class Settings(BaseSettings):
         if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
             raise ValueError("a database's URL begins with sqlite:/// or postgresql+psycopg://")
         return url
+
+    @property
+    def origin(self) -> str:
+        """Where browsers reach the staff pages, without a path."""
+        return f"http://{self.host}:{self.port}" if self.url is None else str(self.url).rstrip("/")
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether browsers reach them by https."""
+        return self.origin.startswith("https://")
+
+    @property
+    def staff_password(self) -> str:
+        """What secrets of staff are encrypted with, from wherever it is kept; empty if there are no staff pages.
+
+        Raises WrongSettings.
+        """
+        found = self.staff_secret.get_secret_value()
+        if self.staff_secret_file is not None:
+            try:
+                found = self.staff_secret_file.read_text(encoding="utf-8").rstrip("\n")
+            except (OSError, UnicodeDecodeError) as error:
+                raise WrongSettings(f"{PREFIX}STAFF_SECRET_FILE: {error}") from None
+            if not found:
+                raise WrongSettings(f"{PREFIX}STAFF_SECRET_FILE: {self.staff_secret_file} is empty")
+        if found and len(found) < _SHORTEST_SECRET:
+            detail = f"it has at least {_SHORTEST_SECRET} characters, such as those of `openssl rand -hex 32`"
+            raise WrongSettings(f"{PREFIX}STAFF_SECRET: {detail}")
+        return found
 
     @property
     def password(self) -> str:

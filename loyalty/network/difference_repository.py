@@ -30,6 +30,10 @@ class DifferenceRepository:
         """The difference with this id, for a change of it."""
         return self._session.get(Difference, difference, with_for_update=True)
 
+    def seen(self, difference: str) -> Difference | None:
+        """The difference with this id."""
+        return self._session.get(Difference, difference)
+
     def is_known(self, code: str, subject: str) -> bool:
         """Whether this was found before."""
         query = (

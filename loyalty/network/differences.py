@@ -53,6 +53,17 @@ class DifferenceService:
             self._log.note(actor, "difference.closed", difference.id, reason=reason, **change)
         return difference
 
+    def get(self, difference_id: str) -> Difference:
+        """The difference with this id. Raises Unknown."""
+        found = self._differences.seen(difference_id)
+        if found is None:
+            raise Unknown("unknown_difference", f"there is no difference {difference_id}")
+        return found
+
+    def open_count(self) -> int:
+        """How many differences nobody has closed."""
+        return self._differences.open_count()
+
     def page(self, *, is_open: bool | None, cursor: str | None, limit: int) -> tuple[Sequence[Difference], str | None]:
         """Differences, newest first: open ones, closed ones, or all."""
         return self._differences.page(is_open=is_open, cursor=cursor, limit=limit)

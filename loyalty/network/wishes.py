@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
@@ -194,6 +194,20 @@ class WishService:
         if found is None:
             raise Unknown("unknown_wish", f"there is no wish {wish_id}")
         return found
+
+    def latest(self, references: Iterable[str]) -> dict[str, Wish]:
+        """What became of the wishes with these references: each, or the last one that took its place."""
+        found = self._wishes.with_references(references)
+        for reference, wish in found.items():
+            last = wish
+            while last.state is WishState.RETRIED and (following := self._wishes.retry_of(last)) is not None:
+                last = following
+            found[reference] = last
+        return found
+
+    def refused_count(self) -> int:
+        """How many wishes need a decision."""
+        return self._wishes.counts()[WishState.REFUSED]
 
     def page(
         self,

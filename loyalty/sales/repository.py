@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import TypeVar
 
@@ -102,6 +102,21 @@ class SaleRepository:
         if outcome is not None:
             query = query.where(RecordedSale.outcome == outcome)
         return page_of(self._session, query, RecordedSale.id, cursor, limit)
+
+    def uncovered_count(self) -> int:
+        """How many sales no rule set covers."""
+        row = RecordedSale
+        query = select(func.count()).select_from(row).where(row.outcome == Outcome.UNCOVERED, row.replaced_by.is_(None))
+        return self._session.scalar(query) or 0
+
+    def open_return_count(self) -> int:
+        """How many returns are not booked."""
+        query = select(func.count()).select_from(RecordedReturn).where(RecordedReturn.sale_id.is_(None))
+        return self._session.scalar(query) or 0
+
+    def returns_with(self, ids: Iterable[str]) -> Sequence[RecordedReturn]:
+        """The returns with these ids."""
+        return self._session.scalars(select(RecordedReturn).where(RecordedReturn.id.in_([*ids]))).all()
 
     def open_returns(self, cursor: str | None, limit: int) -> tuple[Sequence[RecordedReturn], str | None]:
         """Returns that are not booked: their sale is not here, or they have a problem. Those that came last first."""

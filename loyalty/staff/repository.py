@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -34,6 +34,15 @@ class KeyRepository:
         """How many keys with this role are good."""
         query = select(func.count()).select_from(Key).where(Key.role == role, Key.revoked_at.is_(None))
         return self._session.scalar(query) or 0
+
+    def seen(self, key: str) -> Key | None:
+        """The key with this id."""
+        return self._session.get(Key, key)
+
+    def names(self, keys: Iterable[str]) -> dict[str, str]:
+        """Whose these keys are, by id."""
+        query = select(Key.id, Key.name).where(Key.id.in_([*keys]))
+        return {row.id: row.name for row in self._session.execute(query)}
 
     def page(self, cursor: str | None, limit: int) -> tuple[Sequence[Key], str | None]:
         """Keys, newest first."""

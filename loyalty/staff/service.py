@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from sqlalchemy.orm import Session
@@ -55,6 +55,17 @@ class KeyService:
         """The key that has this secret, if it is good. A secret has 256 random bits, so a plain hash of it is enough."""
         key = self._keys.with_hash(_hash(secret))
         return key if key is not None and key.revoked_at is None else None
+
+    def get(self, key_id: str) -> Key:
+        """The key with this id. Raises Unknown."""
+        found = self._keys.seen(key_id)
+        if found is None:
+            raise Unknown("unknown_key", f"there is no key {key_id}")
+        return found
+
+    def names(self, keys: Iterable[str]) -> dict[str, str]:
+        """Whose these keys are, by id."""
+        return self._keys.names(keys)
 
     def page(self, *, cursor: str | None, limit: int) -> tuple[Sequence[Key], str | None]:
         """Keys, newest first."""

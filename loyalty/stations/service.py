@@ -45,6 +45,10 @@ class StationService:
             raise Unknown("unknown_station", f"there is no station {code}: add it first", pointer=pointer)
         return station
 
+    def find(self, code: str) -> Station | None:
+        """The station with this code, or None."""
+        return self._stations.get(code)
+
     def page(self, *, cursor: str | None, limit: int) -> tuple[Sequence[Station], str | None]:
         """Stations, the last code first."""
         return self._stations.page(cursor, limit)

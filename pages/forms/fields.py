@@ -110,6 +110,8 @@ class LongText(Text):
     """Several lines of text."""
 
     control: ClassVar[str] = "textarea"
+    rows: int = field(default=4, kw_only=True)
+    """How many lines are seen at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from loyalty.api.audit_log.schemas import AuditEntryView
 from loyalty.audit_log.service import AuditLog
 from loyalty.http.routes import Calling, Cursor, Limit, api
 from loyalty.kit.paging import Page, shown
+from loyalty.people.actors import actor_names
 
 router = api("audit log")
 _Text = Annotated[str | None, Query(max_length=80)]
@@ -21,4 +22,5 @@ def list_audit_entries(
 ) -> Page[AuditEntryView]:
     """What was done, newest first: to a subject, by an actor, or all."""
     found = AuditLog(call.session).page(subject=subject, actor=actor, cursor=cursor, limit=limit)
-    return shown(found, AuditEntryView.of)
+    names = actor_names(call.session, (entry.actor for entry in found[0]))
+    return shown(found, lambda entry: AuditEntryView.of(entry, actor_name=names.get(entry.actor)))

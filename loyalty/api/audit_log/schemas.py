@@ -15,7 +15,8 @@ class AuditEntryView(View):
 
     id: str
     at: datetime
-    actor: str = Field(description="the id of a key, or `command line`")
+    actor: str = Field(description="the id of a person or a key, or `command line`")
+    actor_name: str | None = Field(description="what the person or the key is called")
     action: str = Field(examples=["wish.retried"])
     subject: str
     reason: str | None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 
 from loyalty.api.fields import Decision
-from loyalty.api.rule_sets.schemas import NewRuleSet, RuleSetDetailView, RuleSetView
+from loyalty.api.rule_sets.schemas import ComparisonView, NewRuleSet, RuleSetDetailView, RuleSetView, Trial
 from loyalty.http.routes import Calling, Cursor, Limit, api
 from loyalty.kit.paging import Page, shown
 from loyalty.rule_sets.service import RuleSetService
+from loyalty.simulations.service import SimulationService
 
 router = api("rule sets")
 
@@ -36,3 +37,12 @@ def add_rule_set(call: Calling, new: NewRuleSet) -> RuleSetDetailView:
 def publish_rule_set(call: Calling, rule_set: str, decision: Decision) -> RuleSetView:
     """Put a draft into force, from its first day on. Its examples are run before."""
     return RuleSetView.of(RuleSetService(call.session).publish(rule_set, actor=call.actor, reason=decision.reason))
+
+
+@router.post("/v1/rule-sets/{rule_set}/simulate")
+def simulate_rule_set(call: Calling, rule_set: str, trial: Trial) -> ComparisonView:
+    """Try a version on the recorded sales of some days, beside the one in force on the last of them. Nothing is awarded."""
+    found = SimulationService(call.session).run(
+        rule_set, trial.first_day, trial.last_day, micros_per_point=trial.micros_per_point
+    )
+    return ComparisonView.of(found.comparison, against=found.live.id)

@@ -66,6 +66,7 @@ MATRIX: dict[tuple[str, str], set[Role | None]] = {
     ("POST", "/v1/gift-plans"): {M},
     ("POST", "/v1/gift-plans/{plan}/publish"): {R},
     ("POST", "/v1/customers/{customer}/birthday"): {R, C},
+    ("POST", "/v1/rule-sets/{rule_set}/simulate"): {M, R},
     ("GET", "/v1/sales"): {M, R, C, A},
     ("GET", "/v1/sales/{sale}"): {M, R, C, A},
     ("POST", "/v1/sales"): {R, C, D},

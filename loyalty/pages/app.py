@@ -1,0 +1,41 @@
+"""The staff's pages as an application of their own: their headers, their forms and their failures are not those of the API."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+
+from loyalty.kit.database import Database
+from loyalty.kit.settings import Settings
+from loyalty.pages import preferences, problems, start
+from loyalty.pages.pages import PAGES
+from loyalty.pages.parts import Parts
+from loyalty.pages.rules import unruled
+from loyalty.pages.signin import routes as signin
+from loyalty.people.sealing import Seal
+from pages.security import SecurityMiddleware
+
+LARGEST_FORM = 1_000_000
+
+
+def create_pages(database: Database, settings: Settings) -> FastAPI:
+    """The pages on this database. Stands below ROOT."""
+    app = FastAPI(
+        title="Tongdui loyalty",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.state.parts = Parts(database, settings, Seal(settings.staff_password))
+    problems.install(app)
+    routers = [start.router, signin.router, preferences.router, *(page.router for page in PAGES)]
+    for router in routers:
+        app.include_router(router)
+    if odd := unruled([route for router in routers for route in router.routes]):
+        raise RuntimeError(f"loyalty/pages/rules.py and the routes differ: {', '.join(odd)}")
+    app.add_middleware(problems.FailureMiddleware)
+    app.add_middleware(GZipMiddleware, minimum_size=1_000)
+    app.add_middleware(SecurityMiddleware, origin=settings.origin, largest_body=LARGEST_FORM, secure=settings.is_secure)
+    return app

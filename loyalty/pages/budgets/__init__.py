@@ -1,0 +1,1 @@
+"""What budgets have paid, against their limits."""

@@ -1,0 +1,1 @@
+"""Keys of tills and other systems."""

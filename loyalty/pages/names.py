@@ -1,0 +1,121 @@
+"""What states and kinds are called on pages, and how urgent they look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from loyalty.customers.models import IdentifierKind
+from loyalty.earning.bounds import WHOLE
+from loyalty.earning.reasons import decimal
+from loyalty.network.models import WishState
+from loyalty.sales.models import Outcome
+from loyalty.staff.models import Role
+from pages.translations import Text, lazy
+
+ROLE_NAMES: Final[Mapping[Role, Text]] = {
+    Role.MANAGER: lazy("Manager"),
+    Role.MARKETING: lazy("Marketing"),
+    Role.CASHIER: lazy("Cashier"),
+    Role.AUDITOR: lazy("Auditor"),
+    Role.DEVICE: lazy("Device"),
+}
+KIND_NAMES: Final[Mapping[IdentifierKind, Text]] = {
+    IdentifierKind.CARD: lazy("Card"),
+    IdentifierKind.PHONE: lazy("Phone"),
+    IdentifierKind.PLATE: lazy("Plate"),
+}
+OUTCOMES: Final[Mapping[Outcome, tuple[Text, str]]] = {
+    Outcome.EARNED: (lazy("Earned"), "good"),
+    Outcome.NOBODY: (lazy("Nobody known"), ""),
+    Outcome.UNCOVERED: (lazy("No rules"), "warn"),
+}
+WISH_STATES: Final[Mapping[WishState, tuple[Text, str]]] = {
+    WishState.WAITING: (lazy("Waiting"), "info"),
+    WishState.SENDING: (lazy("Sending"), "info"),
+    WishState.SETTLED: (lazy("On the chain"), "good"),
+    WishState.REFUSED: (lazy("Refused"), "bad"),
+    WishState.RETRIED: (lazy("Retried"), ""),
+    WishState.WRITTEN_OFF: (lazy("Written off"), ""),
+}
+DIFFERENCES: Final[Mapping[str, Text]] = {
+    "missing_there": lazy("Settled here, and the network does not know it"),
+    "not_settled_there": lazy("Settled here, and not there"),
+    "points_differ": lazy("Another number of points"),
+    "leaf_differs": lazy("Another entry on the chain"),
+    "unknown_here": lazy("The network has it, and the programme does not"),
+    "refused_here": lazy("Carried out there, and refused here"),
+}
+UNITS: Final[Mapping[str, Text]] = {
+    "l": lazy("L"),
+    "kg": lazy("kg"),
+    "kwh": lazy("kWh"),
+    "piece": lazy("pieces"),
+}
+WISH_KINDS: Final[Mapping[str, Text]] = {"issue": lazy("Issue"), "reverse": lazy("Take back")}
+ACTIONS: Final[Mapping[str, Text]] = {
+    "birthday.noted": lazy("Birthday noted"),
+    "consent.noted": lazy("Consent noted"),
+    "customer.added": lazy("Customer added"),
+    "customer.erased": lazy("Customer erased"),
+    "device.added": lazy("Device added"),
+    "device.revoked": lazy("Device revoked"),
+    "difference.closed": lazy("Difference closed"),
+    "gift_plan.added": lazy("Gift plan kept"),
+    "gift_plan.published": lazy("Gift plan published"),
+    "identifier.added": lazy("Identifier added"),
+    "identifier.removed": lazy("Identifier removed"),
+    "key.added": lazy("Key made"),
+    "key.revoked": lazy("Key revoked"),
+    "person.ended": lazy("Person let in no more"),
+    "person.invited": lazy("Person invited"),
+    "person.invited_again": lazy("Person invited again"),
+    "person.joined": lazy("Person joined"),
+    "person.password_changed": lazy("Password changed"),
+    "person.recovery_codes_renewed": lazy("Recovery codes renewed"),
+    "person.role_changed": lazy("Role changed"),
+    "person.sign_in_failed": lazy("Sign-in failed"),
+    "person.signed_in": lazy("Signed in"),
+    "person.signed_out": lazy("Signed out"),
+    "referral.added": lazy("Referral noted"),
+    "referral_scheme.added": lazy("Referral scheme kept"),
+    "referral_scheme.published": lazy("Referral scheme published"),
+    "rule_set.added": lazy("Draft kept"),
+    "rule_set.published": lazy("Rules published"),
+    "sale.corrected": lazy("Sale corrected"),
+    "sale.evaluated": lazy("Sale evaluated again"),
+    "sale.recognised": lazy("Sale recognised"),
+    "station.added": lazy("Station added"),
+    "station.changed": lazy("Station changed"),
+    "task.added": lazy("Task kept"),
+    "task.published": lazy("Task published"),
+    "tier_scheme.added": lazy("Tier scheme kept"),
+    "tier_scheme.published": lazy("Tier scheme published"),
+    "wish.retried": lazy("Wish retried"),
+    "wish.written_off": lazy("Wish written off"),
+}
+
+
+def role_name(role: Role) -> str:
+    """A role, as people read it."""
+    return str(ROLE_NAMES[role])
+
+
+def quantity(milli: int, unit: str) -> str:
+    """How much of a unit."""
+    return f"{decimal(milli, WHOLE)} {UNITS[unit]}"
+
+
+GLOBALS: Final[Mapping[str, Any]] = {
+    "action_name": lambda action: str(ACTIONS.get(action, action)),
+    "difference_name": lambda code: str(DIFFERENCES.get(code, code)),
+    "kind_name": lambda kind: str(KIND_NAMES[kind]),
+    "outcome_name": lambda outcome: str(OUTCOMES[outcome][0]),
+    "outcome_tone": lambda outcome: OUTCOMES[outcome][1],
+    "quantity": quantity,
+    "role_name": role_name,
+    "wish_kind": lambda kind: str(WISH_KINDS.get(kind, kind)),
+    "wish_name": lambda state: str(WISH_STATES[state][0]),
+    "wish_tone": lambda state: WISH_STATES[state][1],
+}
+"""What every template may call."""

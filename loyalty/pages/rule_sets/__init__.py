@@ -1,0 +1,1 @@
+"""Rule sets: drafts, versions, examples, simulation."""

@@ -1,0 +1,100 @@
+"""Which roles may open which page and send which form. Where the API does the same, its rule holds here, too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.routing import BaseRoute
+
+from loyalty.http.rules import RULES
+from loyalty.people.service import ROLES
+from loyalty.staff.models import Role
+
+ANYBODY: Final[frozenset[Role]] = frozenset()
+"""Without signing in."""
+EVERYBODY: Final = frozenset(ROLES)
+"""Whoever has signed in."""
+_MANAGERS: Final = frozenset({Role.MANAGER})
+_OVERSIGHT: Final = frozenset({Role.MANAGER, Role.AUDITOR})
+
+
+def api(method: str, path: str) -> frozenset[Role]:
+    """Who may call a route of the API."""
+    return RULES[method, path] & EVERYBODY
+
+
+_CUSTOMERS: Final = api("GET", "/v1/customers") | api("GET", "/v1/customers/{customer}")
+"""Whoever may see only the list sees of a customer what was earned, and not by what the customer is known."""
+
+PAGE_RULES: Final[dict[tuple[str, str], frozenset[Role]]] = {
+    ("GET", "/"): EVERYBODY,
+    ("GET", "/sign-in"): ANYBODY,
+    ("POST", "/sign-in"): ANYBODY,
+    ("GET", "/join"): ANYBODY,
+    ("POST", "/join"): ANYBODY,
+    ("POST", "/join/code"): ANYBODY,
+    ("POST", "/preferences"): ANYBODY,
+    ("POST", "/sign-out"): EVERYBODY,
+    ("GET", "/home"): EVERYBODY,
+    ("GET", "/account"): EVERYBODY,
+    ("POST", "/account/password"): EVERYBODY,
+    ("POST", "/account/recovery-codes"): EVERYBODY,
+    ("POST", "/account/sessions/{session}/end"): EVERYBODY,
+    ("GET", "/customers"): _CUSTOMERS,
+    ("GET", "/customers/new"): api("POST", "/v1/customers"),
+    ("POST", "/customers/new"): api("POST", "/v1/customers"),
+    ("GET", "/customers/{customer}"): _CUSTOMERS,
+    ("POST", "/customers/{customer}/identifiers"): api("POST", "/v1/customers/{customer}/identifiers"),
+    ("POST", "/customers/{customer}/identifiers/{identifier}/remove"): api(
+        "POST", "/v1/customers/{customer}/identifiers/{identifier}/remove"
+    ),
+    ("POST", "/customers/{customer}/consents"): api("POST", "/v1/customers/{customer}/consents"),
+    ("GET", "/customers/{customer}/erase"): api("POST", "/v1/customers/{customer}/erase"),
+    ("POST", "/customers/{customer}/erase"): api("POST", "/v1/customers/{customer}/erase"),
+    ("GET", "/sales"): api("GET", "/v1/sales"),
+    ("GET", "/sales/returns"): api("GET", "/v1/returns"),
+    ("GET", "/sales/{sale}"): api("GET", "/v1/sales/{sale}"),
+    ("GET", "/rule-sets"): api("GET", "/v1/rule-sets"),
+    ("GET", "/rule-sets/new"): api("POST", "/v1/rule-sets"),
+    ("POST", "/rule-sets/new"): api("POST", "/v1/rule-sets"),
+    ("GET", "/rule-sets/{rule_set}"): api("GET", "/v1/rule-sets/{rule_set}"),
+    ("POST", "/rule-sets/{rule_set}/publish"): api("POST", "/v1/rule-sets/{rule_set}/publish"),
+    ("GET", "/rule-sets/{rule_set}/simulation"): api("POST", "/v1/rule-sets/{rule_set}/simulate"),
+    ("GET", "/budgets"): api("GET", "/v1/rule-sets"),
+    ("GET", "/wishes"): api("GET", "/v1/wishes"),
+    ("GET", "/wishes/{wish}"): api("GET", "/v1/wishes/{wish}"),
+    ("POST", "/wishes/{wish}/retry"): api("POST", "/v1/wishes/{wish}/retry"),
+    ("POST", "/wishes/{wish}/write-off"): api("POST", "/v1/wishes/{wish}/write-off"),
+    ("GET", "/differences"): api("GET", "/v1/differences"),
+    ("GET", "/differences/{difference}"): api("GET", "/v1/differences"),
+    ("POST", "/differences/{difference}/close"): api("POST", "/v1/differences/{difference}/close"),
+    ("GET", "/stations"): api("GET", "/v1/stations"),
+    ("GET", "/stations/new"): api("POST", "/v1/stations"),
+    ("POST", "/stations/new"): api("POST", "/v1/stations"),
+    ("GET", "/stations/{station}"): api("POST", "/v1/stations"),
+    ("POST", "/stations/{station}"): api("POST", "/v1/stations"),
+    ("GET", "/keys"): api("GET", "/v1/keys"),
+    ("GET", "/keys/new"): api("POST", "/v1/keys"),
+    ("POST", "/keys/new"): api("POST", "/v1/keys"),
+    ("GET", "/keys/{key}/revoke"): api("POST", "/v1/keys/{key}/revoke"),
+    ("POST", "/keys/{key}/revoke"): api("POST", "/v1/keys/{key}/revoke"),
+    ("GET", "/audit-log"): api("GET", "/v1/audit-log"),
+    ("GET", "/people"): _OVERSIGHT,
+    ("GET", "/people/invite"): _MANAGERS,
+    ("POST", "/people/invite"): _MANAGERS,
+    ("GET", "/people/{person}"): _OVERSIGHT,
+    ("POST", "/people/{person}/role"): _MANAGERS,
+    ("POST", "/people/{person}/invite-again"): _MANAGERS,
+    ("POST", "/people/{person}/end"): _MANAGERS,
+}
+
+
+def unruled(routes: Sequence[BaseRoute]) -> list[str]:
+    """Routes for which there is no rule, and rules for which there is no route."""
+    served = {
+        (method, str(getattr(route, "path", "")))
+        for route in routes
+        for method in getattr(route, "methods", None) or ()
+    }
+    return sorted(f"{method} {path}" for method, path in served ^ PAGE_RULES.keys())

@@ -1,0 +1,1 @@
+"""Sales, what they earned, and what came back of them."""

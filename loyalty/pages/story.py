@@ -1,0 +1,100 @@
+"""Why a customer has points: each sale with its awards, what returns took back, and what became of each on the chain."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from loyalty.awards.models import BookedAward, BookedTakeBack
+from loyalty.awards.service import AwardService, award_of
+from loyalty.bonuses.models import Bonus
+from loyalty.bonuses.service import BonusService
+from loyalty.intake.service import IntakeService
+from loyalty.network.models import Wish
+from loyalty.network.wishes import WishService
+from loyalty.pages.visit import Visit
+from loyalty.sales.models import RecordedReturn, RecordedSale
+from pages.presentation import presentation
+
+_BONUSES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """What one return took back of an award."""
+
+    booked: BookedTakeBack
+    returned: RecordedReturn | None
+    wish: Wish | None
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An award, why it was given, and what became of it."""
+
+    booked: BookedAward
+    explanation: str
+    wish: Wish | None
+    taken_back: Sequence[TakenBack]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A sale with all that followed from it."""
+
+    sale: RecordedSale
+    awards: Sequence[Given]
+
+    @property
+    def points(self) -> int:
+        """What is left of what it earned."""
+        return sum(one.booked.points - sum(back.booked.points for back in one.taken_back) for one in self.awards)
+
+
+def stories_of(visit: Visit, sales: Sequence[RecordedSale]) -> list[Story]:
+    """The stories of these sales, by a handful of queries."""
+    awards = AwardService(visit.session)
+    booked = awards.of_sales(sale.id for sale in sales)
+    taken = awards.take_backs_of_awards(award.id for award in booked)
+    references = [*(one.reference for one in booked), *(one.reference for one in taken)]
+    wishes = WishService(visit.session).latest(filter(None, references))
+    returns = {one.id: one for one in IntakeService(visit.session).returns_with({one.return_id for one in taken})}
+    back: dict[str, list[TakenBack]] = defaultdict(list)
+    for one in taken:
+        back[one.award_id].append(TakenBack(one, returns.get(one.return_id), wishes.get(one.reference or "")))
+    language = cast(Literal["en", "zh"], presentation().language)
+    given: dict[str, list[Given]] = defaultdict(list)
+    for row in booked:
+        explanation = award_of(row).explain(language)
+        given[row.sale_id].append(Given(row, explanation, wishes.get(row.reference or ""), back[row.id]))
+    return [Story(sale, given[sale.id]) for sale in sales]
+
+
+@dataclass(frozen=True, slots=True)
+class Gift:
+    """A bonus, why it was given, and what became of it and of what took it back."""
+
+    bonus: Bonus
+    reason: str
+    wish: Wish | None
+    back: Wish | None
+
+
+def gifts_of(visit: Visit, customer: str) -> list[Gift]:
+    """The newest points that a customer got for something else than a sale."""
+    bonuses, _more = BonusService(visit.session).page(customer, None, _BONUSES)
+    references = [one.reference for one in bonuses] + [one.revoked_by for one in bonuses if one.revoked_by is not None]
+    wishes = WishService(visit.session).latest(references)
+    language = presentation().language
+    return [
+        Gift(one, str(one.reason[language]), wishes.get(one.reference), wishes.get(one.revoked_by or ""))
+        for one in bonuses
+    ]
+
+
+def explorer_of(visit: Visit) -> str | None:
+    """The address of the network's console, without a slash at its end."""
+    address = visit.parts.settings.console_url
+    return None if address is None else str(address).rstrip("/")

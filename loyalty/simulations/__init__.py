@@ -1,0 +1,1 @@
+"""Tries rule sets on the sales that were recorded."""

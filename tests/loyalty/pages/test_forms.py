@@ -1,0 +1,348 @@
+"""Every form of the staff, sent once well and once badly: what is wrong stands beside its field, and what was typed stays."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from loyalty.earning.rule_sets import write_rule_set
+from loyalty.network.differences import DifferenceService
+from loyalty.network.models import WishState
+from loyalty.network.wishes import IssueWish, WishService, refuse
+from loyalty.pages.rules import PAGE_RULES
+from loyalty.people.service import PeopleService
+from loyalty.staff.models import Role
+from loyalty.staff.service import KeyService
+from tests.loyalty.earning.programmes import rule, rule_set
+from tests.loyalty.pages.site import CANDIDATE, Site
+from tests.loyalty.people.team import PASSWORD, Browser
+
+BECAUSE = {"reason": "a test of forms"}
+SHORT = ({"reason": "x"}, "Use at least 3 characters")
+FAILING = rule_set(
+    rule("yuan", {"kind": "per_yuan", "points": 1}),
+    id="failing",
+    examples=[
+        {
+            "name": "a coffee",
+            "sale": {
+                "station": {"id": "S17"},
+                "number": "1",
+                "business_day": "2026-07-07",
+                "time": "2026-07-07T10:00:00+08:00",
+                "time_zone": "Asia/Shanghai",
+                "customer": "chen",
+                "lines": [
+                    {
+                        "number": 1,
+                        "article": "coffee",
+                        "category": "drinks",
+                        "quantity_milli": 1000,
+                        "unit": "piece",
+                        "amount_micros": 12_000_000,
+                    }
+                ],
+            },
+            "customer": {"customer": "chen"},
+            "awards": {"yuan": 13},
+        }
+    ],
+)
+
+
+def text_of_rules(**other: Any) -> str:
+    """The candidate's text, with another version."""
+    return json.dumps(json.loads(write_rule_set(CANDIDATE)) | other)
+
+
+def refused_wish(site: Site) -> str:
+    """A wish that waits for a decision."""
+    with site.database.session.begin() as session:
+        reference = f"forms:{next(site.shop.numbers)}"
+        wish = WishService(session).wish(
+            IssueWish(reference=reference, program="FUEL", member="external:cus_x", points=5, facts={"a": 1})
+        )
+        refuse(wish, "member_unknown", "nobody")
+        return wish.id
+
+
+def open_difference(site: Site) -> str:
+    """A difference that nobody has closed."""
+    with site.database.session.begin() as session:
+        DifferenceService(session).note("unknown_here", f"mov_{next(site.shop.numbers)}", None, {}, {"points": 1})
+        (found,), _ = DifferenceService(session).page(is_open=True, cursor=None, limit=1)
+        return found.id
+
+
+def somebody(site: Site) -> str:
+    """A person who is invited."""
+    with site.database.session.begin() as session:
+        login = f"person-{next(site.shop.numbers)}"
+        return PeopleService(session).invite(login, "Somebody", Role.CASHIER, actor="test")[0].id
+
+
+def some_key(site: Site) -> str:
+    """A key that is good."""
+    with site.database.session.begin() as session:
+        return KeyService(session).add("a till", Role.CASHIER, actor="test")[0].id
+
+
+def a_draft(site: Site) -> str:
+    """A draft whose example does not come out as it says, and which is published all the same by nobody."""
+    body = {
+        "program": "FUEL",
+        "rules": json.loads(write_rule_set(CANDIDATE)) | {"version": next(site.shop.numbers) + 100},
+    }
+    return str(site.shop.api.post("/v1/rule-sets", body, Role.MARKETING).json()["id"])
+
+
+def an_identifier(site: Site) -> str:
+    """A customer and something that they are known by, as a path."""
+    customer = site.shop.customer()
+    found = site.shop.api.get(f"/v1/customers/{customer}").json()["identifiers"][0]["id"]
+    return f"{customer}/identifiers/{found}"
+
+
+def a_customer(site: Site) -> str:
+    """A customer who takes part."""
+    return site.shop.customer()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A form: its route, who sends it, what is right and what is wrong with it."""
+
+    route: str
+    role: Role
+    good: dict[str, str]
+    bad: tuple[tuple[dict[str, str], str], ...]
+    """Values that replace the good ones, and the sentence that the page says then."""
+    path: str = ""
+    """Where it is sent, if a thing stands in it: `{}` is what `thing` makes."""
+    thing: Callable[[Site], str] | None = None
+    shown: bool = False
+    """Whether it answers with a page, which shows something once."""
+    kept: dict[str, str] = field(default_factory=dict)
+
+
+M, R, C = Role.MARKETING, Role.MANAGER, Role.CASHIER
+EMPTY = "Fill this in"
+CASES = (
+    Case(
+        "/customers/new",
+        C,
+        {"kind": "plate", "value": "京B 99999", "month": "2", "day": "29"},
+        (
+            ({"kind": "shoe"}, "Choose one of those offered"),
+            ({"value": "!"}, "This is none"),
+            ({"value": "6222 0000 12345", "kind": "card"}, "another customer"),
+            ({"month": "2", "day": "30"}, "no such day"),
+            ({"day": ""}, "Fill in both"),
+            ({"month": "13"}, "from 1 to 12"),
+        ),
+    ),
+    Case(
+        "/customers/{customer}/identifiers",
+        C,
+        {"kind": "phone", "value": "+86 138 0013 8000"},
+        (({"value": "138"}, "This is none"), ({"kind": ""}, "Choose one")),
+        "/customers/{}/identifiers",
+        a_customer,
+    ),
+    Case(
+        "/customers/{customer}/identifiers/{identifier}/remove",
+        C,
+        BECAUSE,
+        (SHORT, ({"reason": ""}, EMPTY)),
+        "/customers/{}/remove",
+        an_identifier,
+    ),
+    Case(
+        "/customers/{customer}/consents",
+        C,
+        {"purpose": "marketing", "text_version": "2026-11", "is_given": "no"},
+        (({"purpose": "two words"}, "Use letters, digits"), ({"is_given": "perhaps"}, "Choose one of those")),
+        "/customers/{}/consents",
+        a_customer,
+    ),
+    Case(
+        "/customers/{customer}/erase",
+        R,
+        {**BECAUSE, "forfeit_points": "on"},
+        (SHORT, ({"forfeit_points": "-"}, "Confirm this to go on")),
+        "/customers/{}/erase",
+        a_customer,
+    ),
+    Case(
+        "/rule-sets/new",
+        M,
+        {"program": "FUEL", "rules": text_of_rules(version=77)},
+        (
+            ({"rules": "{"}, "cannot be used"),
+            ({"rules": text_of_rules(version=2)}, "There is this version already"),
+            ({"rules": text_of_rules(rules=[])}, "cannot be used"),
+            ({"program": ""}, EMPTY),
+        ),
+    ),
+    Case("/rule-sets/{rule_set}/publish", R, BECAUSE, (SHORT,), "/rule-sets/{}/publish", a_draft),
+    Case("/wishes/{wish}/retry", R, BECAUSE, (SHORT,), "/wishes/{}/retry", refused_wish),
+    Case("/wishes/{wish}/write-off", R, BECAUSE, (SHORT,), "/wishes/{}/write-off", refused_wish),
+    Case("/differences/{difference}/close", R, BECAUSE, (SHORT,), "/differences/{}/close", open_difference),
+    Case(
+        "/stations/new",
+        R,
+        {"code": "S99", "name": "New Road", "region": "", "time_zone": "Asia/Urumqi"},
+        (
+            ({"code": "S:1"}, "Use no spaces"),
+            ({"code": "S17"}, "There is a station with this code"),
+            ({"time_zone": "Mars"}, "no such time zone"),
+            ({"name": ""}, EMPTY),
+        ),
+    ),
+    Case(
+        "/stations/{station}",
+        R,
+        {"name": "Changjiang Road East", "region": "east", "time_zone": "Asia/Shanghai"},
+        (({"time_zone": "../etc"}, "no such time zone"),),
+        "/stations/S17",
+    ),
+    Case(
+        "/keys/new",
+        R,
+        {"name": "till 9", "role": "cashier"},
+        (({"role": "device"}, "Choose one of those"),),
+        shown=True,
+    ),
+    Case("/keys/{key}/revoke", R, BECAUSE, (SHORT,), "/keys/{}/revoke", some_key),
+    Case(
+        "/people/invite",
+        R,
+        {"login": "li.na", "name": "李娜", "role": "cashier"},
+        (({"login": "!"}, "A login has"), ({"role": ""}, "Choose one")),
+        shown=True,
+    ),
+    Case(
+        "/people/{person}/role",
+        R,
+        {"role": "auditor", **BECAUSE},
+        (SHORT, ({"role": "device"}, "Choose one of those")),
+        "/people/{}/role",
+        somebody,
+    ),
+    Case("/people/{person}/invite-again", R, BECAUSE, (SHORT,), "/people/{}/invite-again", somebody, shown=True),
+    Case("/people/{person}/end", R, BECAUSE, (SHORT,), "/people/{}/end", somebody),
+    Case(
+        "/account/password",
+        M,
+        {"password": PASSWORD, "new_password": "Another-Horse-8", "again": "Another-Horse-8"},
+        (({"password": "x"}, "This is not your password"), ({"again": "x"}, "The two passwords differ")),
+    ),
+)
+ELSEWHERE = {
+    "/sign-in",
+    "/join",
+    "/join/code",
+    "/account/recovery-codes",
+    "/account/sessions/{session}/end",
+    "/sign-out",
+    "/preferences",
+}
+"""Sent well and badly by `tests/loyalty/people`, or nothing is typed."""
+
+
+def test_every_form_has_a_case() -> None:
+    routes = {route for method, route in PAGE_RULES if method == "POST"}
+    assert routes == {case.route for case in CASES} | ELSEWHERE
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.route)
+def test_a_form_is_refused_beside_its_field_and_then_taken(site: Site, case: Case) -> None:
+    browser = site.team.browser()
+    browser.http.cookies.set("loyalty_session", site.secret(case.role))
+    thing = case.thing(site) if case.thing else ""
+    path = "/staff" + (case.path.format(thing) or case.route)
+    for other, sentence in case.bad:
+        values = {name: value for name, value in (case.good | other).items() if value != "-"}
+        answer = browser.post(path, values)
+        said = html.unescape(answer.text)
+        assert (answer.status_code, sentence in said) == (422, True), f"{other}: {answer.status_code}"
+        typed = {name: value for name, value in values.items() if "password" not in name and name != "again"}
+        for name in typed.keys() - other.keys():  # what is not among the options is not offered again
+            assert typed[name] in said, f"what was typed is gone: {typed[name]}"
+    answer = browser.post(path, {**case.good, "idempotency_key": "once"})
+    assert answer.status_code == (200 if case.shown else 303), answer.text
+    again = browser.post(path, {**case.good, "idempotency_key": "once"})
+    assert again.status_code == 303, "sent again, it leads to where it has led"
+
+
+def test_a_wish_that_was_decided_about_is_decided_about_once(site: Site) -> None:
+    browser = signed_in(site, Role.MANAGER)
+    wish = refused_wish(site)
+    assert browser.post(f"/staff/wishes/{wish}/write-off", BECAUSE).status_code == 303
+    answer = browser.post(f"/staff/wishes/{wish}/retry", BECAUSE)
+    assert (answer.status_code, "decided about this already" in answer.text) == (422, True)
+    with site.database.reading() as session:
+        assert WishService(session).get(wish).state is WishState.WRITTEN_OFF
+
+
+def test_a_problem_of_a_draft_stands_at_its_place(site: Site) -> None:
+    rules = json.loads(write_rule_set(CANDIDATE))
+    rules["rules"][0]["condition"] = "line.categroy == 'fuel'"
+    text = json.dumps(rules | {"version": 55})
+    answer = signed_in(site, Role.MARKETING).post("/staff/rule-sets/new", {"program": "FUEL", "rules": text})
+    assert answer.status_code == 422
+    assert "/rules/0/condition" in answer.text
+    assert "did you mean line.category?" in answer.text
+
+
+def test_rules_whose_examples_fail_are_not_published(site: Site) -> None:
+    body = {"program": "FUEL", "rules": json.loads(write_rule_set(FAILING))}
+    draft = site.shop.api.post("/v1/rule-sets", body, Role.MARKETING).json()["id"]
+    manager = signed_in(site, Role.MANAGER)
+    assert "is to award 13, but" in html.unescape(manager.get(f"/staff/rule-sets/{draft}").text)
+    answer = manager.post(f"/staff/rule-sets/{draft}/publish", BECAUSE)
+    assert (answer.status_code, "An example does not come out" in answer.text) == (422, True)
+
+
+def test_the_last_managers_key_is_not_revoked_here_either(site: Site) -> None:
+    manager = signed_in(site, Role.MANAGER)
+    keys = site.shop.api.get("/v1/keys").json()["data"]
+    (last,) = [key["id"] for key in keys if key["role"] == "manager"]
+    answer = manager.post(f"/staff/keys/{last}/revoke", BECAUSE)
+    assert (answer.status_code, "the last manager" in answer.text) == (422, True)
+
+
+def test_a_simulation_is_shown_as_a_chart_and_bad_days_beside_their_field(site: Site) -> None:
+    marketing = signed_in(site, Role.MARKETING)
+    path = f"/staff/rule-sets/{site.things['rule_set']}/simulation"
+    for query, sentence in (
+        ({"from": "2026-01-01", "to": "2026-12-31", "cost": "0.01"}, "at most 92 days"),
+        ({"from": "July", "to": "2026-07-31", "cost": "0.01"}, "Enter a day"),
+        ({"from": "2026-07-02", "to": "2026-07-01", "cost": "0.01"}, "before the first one"),
+        ({"from": "2026-07-01", "to": "2026-07-31", "cost": "free"}, "Write an amount"),
+        ({"from": "2026-07-01", "to": "", "cost": "1"}, EMPTY),
+        ({"from": "2019-07-01", "to": "2019-07-02", "cost": "1"}, "nothing to compare with"),
+    ):
+        answer = marketing.get(path, **query)
+        assert (answer.status_code, sentence in html.unescape(answer.text)) == (422, True), query
+    text = marketing.get(path, **{"from": "2026-07-01", "to": "2026-07-31", "cost": "0.01"}).text
+    (drawn,) = re.findall(r'data-chart="([^"]+)"', text)
+    chart = json.loads(html.unescape(drawn))
+    assert [series["name"] for series in chart["series"]] == ["Candidate", "In force"]
+    assert len(chart["labels"]) == 7
+    litres = [31, 32, 33, 34, 35, 36, 37 + 20]  # the last day has a sale that no rules covered then
+    assert chart["series"][0]["values"] == [8 * each for each in litres]
+    assert "Customers who gain" in text
+
+
+def signed_in(site: Site, role: Role) -> Browser:
+    """A browser with a session of this role."""
+    browser = site.team.browser()
+    browser.http.cookies.set("loyalty_session", site.secret(role))
+    return browser

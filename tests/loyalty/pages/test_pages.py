@@ -1,0 +1,151 @@
+"""Every page, for each role that sees it, in both languages and widths: accessible, and without an error of the browser."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser
+from starlette.routing import compile_path
+
+from loyalty.pages.pages import PAGES
+from loyalty.pages.parts import may_see
+from loyalty.pages.rules import PAGE_RULES
+from loyalty.people.service import ROLES
+from loyalty.staff.models import Role
+from tests.loyalty.pages.site import CONSOLE, LEAF, Site, visitor
+from tests.support.nightly import IS_NIGHTLY
+
+WAYS = [("zh", "phone"), ("en", "desktop"), ("zh", "desktop"), ("en", "phone")]
+WALKERS = (
+    [(role, *way) for role in ROLES for way in WAYS]
+    if IS_NIGHTLY
+    else [
+        (Role.MANAGER, "zh", "phone"),
+        (Role.MANAGER, "en", "desktop"),
+        (Role.MARKETING, "zh", "desktop"),
+        (Role.CASHIER, "en", "phone"),
+        (Role.AUDITOR, "zh", "desktop"),
+    ]
+)
+"""Together they see every page in each language and width. All roles go all ways at night."""
+NAMES = sorted((path for method, path in PAGE_RULES if method == "GET"), key=lambda path: ("{" in path, path))
+MORE = (
+    "/staff/rule-sets/{rule_set}/simulation?from=2026-07-01&to=2026-07-31&cost=0.01",
+    "/staff/sales/{uncovered}",
+    "/staff/rule-sets/{published}",
+    "/staff/people/{person}",
+    "/staff/rule-sets/new?from={rule_set}",
+)
+"""What no link leads to at once."""
+
+
+def name_of(address: str) -> str | None:
+    """Which page an address is."""
+    path = urlsplit(address).path.removeprefix("/staff")
+    return next((name for name in NAMES if compile_path(name)[0].match(path)), None)
+
+
+@pytest.mark.parametrize(("role", "language", "width"), WALKERS)
+def test_a_role_can_use_every_page_that_it_sees(
+    site: Site, browser: Browser, role: Role, language: str, width: str
+) -> None:
+    """Begins with the navigation, and follows the first link to each further page."""
+    with visitor(site, browser, role, language, width) as somebody:
+        waiting = [page.path for page in PAGES if may_see(role, page)]
+        waiting += [path.format(**site.things) for path in MORE if role in PAGE_RULES["GET", str(name_of(path))]]
+        seen: set[str] = set()
+        wrong: list[str] = []
+        while waiting:
+            address = waiting.pop(0)
+            name = name_of(address)
+            key = address if "simulation?" in address or "?from=" in address else name
+            if name is None or key is None or key in seen:
+                continue
+            seen.add(key)
+            page = somebody.open(address)
+            shown = re.sub(r"[{}]", "", name).strip("/").replace("/", "-")
+            wrong += somebody.mistakes(shown + ("-shown" if "?" in address else ""))
+            waiting += page.eval_on_selector_all(
+                "main a[href^='/staff/']", "links => links.map(one => one.getAttribute('href'))"
+            )
+        missing = {page.below for page in PAGES if may_see(role, page)} - seen
+        assert not missing
+        assert wrong == [], "\n".join(wrong)
+
+
+@pytest.mark.parametrize(("language", "width"), WAYS[:2])
+def test_whoever_has_not_signed_in_sees_right_pages(site: Site, browser: Browser, language: str, width: str) -> None:
+    with visitor(site, browser, None, language, width) as somebody:
+        page = somebody.open("/staff/sign-in")
+        somebody.check("sign-in")
+        somebody.excused.append("422|404")
+        page.fill("input[name=login]", "manager")
+        page.fill("input[name=password]", "wrong")
+        page.fill("input[name=code]", "000000")
+        page.click("main button[type=submit]")
+        page.wait_for_selector(".error-summary")
+        somebody.check("sign-in-refused")
+        page.goto(f"{site.url}/staff/join?link=x")
+        somebody.check("join-gone")
+
+
+def test_a_person_joins_with_a_browser(site: Site, browser: Browser) -> None:
+    """From the link to the overview: the password, the app's secret, its first code."""
+    from loyalty.people.service import PeopleService  # noqa: PLC0415
+
+    with site.database.session.begin() as session:
+        _, link = PeopleService(session).invite("new.person", "新人", Role.CASHIER, actor="test")
+    with visitor(site, browser, None, "zh", "desktop") as somebody:
+        page = somebody.open(f"/staff/join?link={link}")
+        somebody.check("join")
+        page.fill("input[name=password]", "Correct-Horse-7")
+        page.fill("input[name=again]", "Correct-Horse-7")
+        page.click("main button[type=submit]")
+        page.wait_for_selector(".code-picture svg")
+        somebody.check("join-app")
+        import pyotp  # noqa: PLC0415
+
+        secret = re.findall(r"\b[A-Z2-7]{32}\b", page.inner_text("main"))[0]
+        page.fill("input[name=code]", pyotp.TOTP(secret).at(site.team.clock.now()))
+        page.click("main button[type=submit]")
+        page.wait_for_selector("code")
+        somebody.check("join-recovery-codes")
+        page.click("main a.btn")
+        page.wait_for_url("**/staff/home")
+        assert "新人" in page.inner_text("body")
+
+
+def test_a_customers_story_leads_to_the_chain(site: Site) -> None:
+    browser = site.team.browser()
+    browser.http.cookies.set("loyalty_session", site.secret(Role.CASHIER))
+    text = browser.get(f"/staff/customers/{site.things['customer']}").text
+    assert "points by the litre: 31.0 L x 5" in text
+    assert "took points back" in text
+    assert f'href="{CONSOLE}/explorer/entries/{LEAF}"' in text
+    chinese = browser.http.get(f"/staff/customers/{site.things['customer']}", headers={"Accept-Language": "zh-CN"}).text
+    assert "加油积分 155：" in chinese
+
+
+def test_an_auditor_sees_what_was_earned_and_not_by_what_a_customer_is_known(site: Site) -> None:
+    browser = site.team.browser()
+    browser.http.cookies.set("loyalty_session", site.secret(Role.AUDITOR))
+    text = browser.get(f"/staff/customers/{site.things['customer']}").text
+    assert "6222000012345" not in text
+    assert "Birthday" not in text
+    assert "points by the litre" in text
+    found = browser.get("/staff/customers", kind="card", value="6222000012345")
+    assert found.status_code == 422
+
+
+def test_the_home_page_tells_what_needs_a_decision(site: Site) -> None:
+    browser = site.team.browser()
+    browser.http.cookies.set("loyalty_session", site.secret(Role.MANAGER))
+    text = browser.get("/staff/home").text
+    for sentence in ("refused wishes", "do not say the same", "Returns wait", "No rules were in force"):
+        assert sentence in text
+    browser.http.cookies.set("loyalty_session", site.secret(Role.CASHIER))
+    text = browser.get("/staff/home").text
+    assert "refused wishes" not in text
+    assert "No rules were in force" in text
