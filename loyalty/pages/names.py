@@ -52,7 +52,7 @@ UNITS: Final[Mapping[str, Text]] = {
     "kwh": lazy("kWh"),
     "piece": lazy("pieces"),
 }
-WISH_KINDS: Final[Mapping[str, Text]] = {"issue": lazy("Issue"), "reverse": lazy("Take back")}
+WISH_KINDS: Final[Mapping[str, Text]] = {"issue": lazy("Issue"), "reverse": lazy("Takes back")}
 ACTIONS: Final[Mapping[str, Text]] = {
     "birthday.noted": lazy("Birthday noted"),
     "consent.noted": lazy("Consent noted"),
