@@ -5,40 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from loyalty.activity.measures import Measures
-from loyalty.activity.models import CustomerDay
+from loyalty.activity.repository import ActivityRepository
 
 
 class ActivityService:
     """Customers' days in one transaction."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
+        self._days = ActivityRepository(session)
 
     def count(self, customer: str, day: date, change: Measures) -> None:
         """Adds what a sale brings, or what a return takes away (numbers below zero)."""
-        row = self._session.get(CustomerDay, (customer, day), populate_existing=True)
-        if row is None:
-            row = CustomerDay(
-                customer_id=customer, business_day=day, visits=0, spend_micros=0, litres_milli=0, points=0
-            )
-            self._session.add(row)
+        row = self._days.day(customer, day)
         row.visits += change.visits
         row.spend_micros += change.spend_micros
         row.litres_milli += change.litres_milli
         row.points += change.points
-        self._session.flush()
+        self._days.flush()
 
     def between(self, customers: Sequence[str], first: date, last: date) -> Mapping[str, Measures]:
         """What each of these customers bought from one day to another, both included. Who bought nothing is left out."""
-        row = CustomerDay
-        sums = [func.sum(column) for column in (row.visits, row.spend_micros, row.litres_milli, row.points)]
-        query = (
-            select(row.customer_id, *sums)
-            .where(row.customer_id.in_(customers), row.business_day >= first, row.business_day <= last)
-            .group_by(row.customer_id)
-        )
-        return {customer: Measures(*map(int, found)) for customer, *found in self._session.execute(query)}
+        return self._days.between(customers, first, last)

@@ -10,15 +10,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from loyalty.bonuses.models import Bonus, Cause
+from loyalty.bonuses.repository import BonusRepository
 from loyalty.earning.reasons import Text
 from loyalty.kit.database import clock_of
 from loyalty.kit.errors import Contradiction
 from loyalty.kit.ids import new_id
-from loyalty.kit.paging import page_of
 from loyalty.network.members import as_member
 from loyalty.network.wishes import IssueWish, ReverseWish, WishService
 
@@ -53,6 +52,7 @@ class BonusService:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._bonuses = BonusRepository(session)
         self._wishes = WishService(session)
 
     def grant(self, customer: str, wanted: Grant) -> Bonus:
@@ -75,8 +75,7 @@ class BonusService:
             revoked_for=None,
             revoked_by=None,
         )
-        self._session.add(bonus)
-        self._session.flush()
+        self._bonuses.add(bonus)
         self._wishes.wish(
             IssueWish(
                 reference=bonus.reference,
@@ -102,29 +101,22 @@ class BonusService:
                 raise
         else:
             bonus.revoked_by = reference
-        self._session.flush()
+        self._bonuses.flush()
 
     # ---------------------------------------------------------------- looking
 
     def given(self, customer: str, cause: Cause, prefix: str) -> Sequence[Bonus]:
         """What a customer has of a cause, of keys that begin so."""
-        query = self._had(customer, cause).where(Bonus.key.startswith(prefix, autoescape=True))
-        return self._session.scalars(query).all()
+        return self._bonuses.given(customer, cause, prefix)
 
     def depending_on(self, customer: str, cause: Cause, day: date) -> Sequence[Bonus]:
         """What a customer has of a cause that depends on the sales of a business day."""
-        query = self._had(customer, cause).where(Bonus.first_day <= day, Bonus.last_day >= day)
-        return self._session.scalars(query.order_by(Bonus.id)).all()
+        return self._bonuses.depending_on(customer, cause, day)
 
     def count(self, customer: str, cause: Cause, suffix: str, since: datetime) -> int:
         """How many of a cause a customer has had since a moment, of keys that end so."""
-        query = self._had(customer, cause).where(Bonus.key.endswith(suffix, autoescape=True), Bonus.created_at >= since)
-        return self._session.scalar(select(func.count()).select_from(query.subquery())) or 0
+        return self._bonuses.count(customer, cause, suffix, since)
 
     def page(self, customer: str, cursor: str | None, limit: int) -> tuple[Sequence[Bonus], str | None]:
         """A customer's bonuses, newest first, with those that were taken back."""
-        return page_of(self._session, select(Bonus).where(Bonus.customer_id == customer), Bonus.id, cursor, limit)
-
-    @staticmethod
-    def _had(customer: str, cause: Cause) -> Any:
-        return select(Bonus).where(Bonus.customer_id == customer, Bonus.cause == cause, Bonus.revoked_at.is_(None))
+        return self._bonuses.page(customer, cursor, limit)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Select, delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from loyalty.customers.models import Consent, Customer, Identifier, IdentifierKind, SeenDevice
@@ -56,3 +56,46 @@ class CustomerRepository:
     def page(self, cursor: str | None, limit: int) -> tuple[Sequence[Customer], str | None]:
         """Customers, newest first."""
         return page_of(self._session, select(Customer), Customer.id, cursor, limit)
+
+    def with_birthdays(
+        self, birthdays: Collection[tuple[int, int]], after: str | None, limit: int
+    ) -> Sequence[Customer]:
+        """Some customers with one of these birthdays (month and day), held: those with the next ids."""
+        born = tuple_(Customer.birth_month, Customer.birth_day).in_([*birthdays])
+        return self._some(select(Customer).where(born), after, limit)
+
+    def some(self, after: str | None, limit: int) -> Sequence[Customer]:
+        """Some customers who take part, held: those with the next ids."""
+        return self._some(select(Customer), after, limit)
+
+    def _some(self, query: Select[Customer], after: str | None, limit: int) -> Sequence[Customer]:
+        query = query.where(Customer.erased_at.is_(None), Customer.id > (after or ""))
+        held = query.order_by(Customer.id).limit(limit).with_for_update(key_share=True)
+        return self._session.scalars(held.execution_options(populate_existing=True)).all()
+
+    def tiers_after(self, after: str, limit: int) -> Sequence[tuple[str, str]]:
+        """The ids and tiers of some customers who take part: those with the next ids."""
+        query = select(Customer.id, Customer.tier).where(Customer.id > after, Customer.erased_at.is_(None))
+        return [(customer, tier) for customer, tier in self._session.execute(query.order_by(Customer.id).limit(limit))]
+
+    def shared_kinds(self, customers: tuple[str, str]) -> Sequence[IdentifierKind]:
+        """Of which kinds both customers have had the same identifier, now or before."""
+        both = func.count(func.distinct(Identifier.customer_id)) > 1
+        query = select(Identifier.kind).where(Identifier.customer_id.in_(customers))
+        return self._session.scalars(query.group_by(Identifier.kind, Identifier.value).having(both)).all()
+
+    def see(self, customer: str, device: bytes) -> None:
+        """Notes on which device a customer is; again is harmless."""
+        if self._session.get(SeenDevice, (device, customer)) is None:
+            self._session.add(SeenDevice(device=device, customer_id=customer))
+            self._session.flush()
+
+    def somebody_else_on(self, device: bytes, customer: str) -> bool:
+        """Whether another customer was seen on this device."""
+        query = select(SeenDevice.customer_id).where(SeenDevice.device == device, SeenDevice.customer_id != customer)
+        return self._session.scalar(query.limit(1)) is not None
+
+    def share_a_device(self, customers: tuple[str, str]) -> bool:
+        """Whether both customers were seen on one device."""
+        query = select(SeenDevice.device).where(SeenDevice.customer_id.in_(customers)).group_by(SeenDevice.device)
+        return self._session.scalar(query.having(func.count() > 1).limit(1)) is not None

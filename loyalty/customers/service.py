@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -159,6 +160,38 @@ class CustomerService:
         """Customers, newest first."""
         return self._customers.page(cursor, limit)
 
+    def some(self, after: str | None, limit: int) -> Sequence[Customer]:
+        """Some customers who take part, held: those with the next ids."""
+        return self._customers.some(after, limit)
+
+    def with_birthdays(
+        self, birthdays: Collection[tuple[int, int]], after: str | None, limit: int
+    ) -> Sequence[Customer]:
+        """Some customers with one of these birthdays (month and day), held: those with the next ids."""
+        return self._customers.with_birthdays(birthdays, after, limit)
+
+    def tiers_after(self, after: str, limit: int) -> Sequence[tuple[str, str]]:
+        """The ids and tiers of some customers who take part: those with the next ids."""
+        return self._customers.tiers_after(after, limit)
+
+    # ---------------------------------------------------------------- who may be the same person
+
+    def see(self, customer: Customer, device: str) -> None:
+        """Notes on which device a customer is. A hash of what it calls itself is kept."""
+        self._customers.see(customer.id, _hash(device))
+
+    def shared_kind(self, one: Customer, other: Customer) -> IdentifierKind | None:
+        """Of which kind both have had the same identifier, now or before."""
+        return next(iter(self._customers.shared_kinds((one.id, other.id))), None)
+
+    def somebody_else_on(self, device: str, customer: Customer) -> bool:
+        """Whether another customer was seen on this device."""
+        return self._customers.somebody_else_on(_hash(device), customer.id)
+
+    def share_a_device(self, one: Customer, other: Customer) -> bool:
+        """Whether both were seen on one device."""
+        return self._customers.share_a_device((one.id, other.id))
+
     def living(self, customer_id: str, pointer: str = "") -> Customer:
         """The customer with this id, held. Raises Unknown, and Contradiction if the customer was erased."""
         customer = self.get(customer_id, for_update=True, pointer=pointer)
@@ -171,3 +204,7 @@ def _check_birthday(birthday: tuple[int, int], pointer: str) -> None:
     month, day = birthday
     if day > monthrange(_LEAP_YEAR, month)[1]:
         raise Malformed("bad_birthday", f"month {month} has no day {day}", pointer=pointer)
+
+
+def _hash(device: str) -> bytes:
+    return sha256(device.encode()).digest()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date, timedelta
 from functools import lru_cache
 
-from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from loyalty.bonuses.models import Cause
@@ -82,15 +81,7 @@ class GiftService:
             return None
         today = now.astimezone(plan_of(kept).time_zone).date()
         days = {birthday: day for day in _days(today) for birthday in birthdays_on(day)}
-        query = (
-            select(Customer)
-            .where(Customer.erased_at.is_(None), tuple_(Customer.birth_month, Customer.birth_day).in_([*days]))
-            .where(Customer.id > (customer or ""))
-            .order_by(Customer.id)
-            .limit(limit)
-        )
-        held = query.with_for_update(key_share=True).execution_options(populate_existing=True)
-        found = self._session.scalars(held).all()
+        found = self._customers.with_birthdays([*days], customer, limit)
         for one in found:
             assert one.birth_month is not None, "they were found by it"
             assert one.birth_day is not None, "they were found by it"

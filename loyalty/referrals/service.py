@@ -10,24 +10,22 @@ import secrets
 from collections.abc import Sequence
 from datetime import date, timedelta
 from functools import lru_cache
-from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from loyalty.audit_log.service import AuditLog
 from loyalty.bonuses.models import Bonus, Cause
 from loyalty.bonuses.service import BonusService, Grant
-from loyalty.customers.models import Customer, Identifier, SeenDevice
+from loyalty.customers.models import Customer
 from loyalty.customers.service import CustomerService
 from loyalty.earning.reasons import Text
 from loyalty.kit.database import clock_of, lock
 from loyalty.kit.errors import Contradiction, Unknown
 from loyalty.kit.ids import new_id
-from loyalty.kit.paging import page_of
 from loyalty.plans.service import PlanService
 from loyalty.referrals.models import KeptReferralScheme, Referral, ReferralCode
+from loyalty.referrals.repository import ReferralRepository
 from loyalty.referrals.schemes import Part, ReferralScheme, read_referral_scheme, write_referral_scheme
 from loyalty.sales.reading import SalesReader
 
@@ -58,6 +56,7 @@ class ReferralService:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._referrals = ReferralRepository(session)
         self._schemes = ReferralSchemeService(session)
         self._customers = CustomerService(session)
         self._bonuses = BonusService(session)
@@ -69,21 +68,18 @@ class ReferralService:
     def code_of(self, customer: Customer) -> ReferralCode:
         """The code that a customer hands on; the same one each time."""
         lock(self._session, f"referral code:{customer.id}")
-        found = self._session.get(ReferralCode, customer.id, populate_existing=True)
+        found = self._referrals.code_of(customer.id)
         if found is None:
             if customer.erased_at is not None:
                 raise Contradiction("customer_erased", f"{customer.id} was erased")
             code = "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
             found = ReferralCode(customer_id=customer.id, code=code)
-            self._session.add(found)
-            self._session.flush()
+            self._referrals.add(found)
         return found
 
     def see(self, customer: Customer, device: str) -> None:
         """Notes on which device a customer is."""
-        if self._session.get(SeenDevice, (_hash(device), customer.id)) is None:
-            self._session.add(SeenDevice(device=_hash(device), customer_id=customer.id))
-            self._session.flush()
+        self._customers.see(customer, device)
 
     def register(self, newcomer: Customer, code: str, *, actor: str, device: str | None = None) -> Referral:
         """Notes who brought a newcomer. The same again is harmless.
@@ -109,14 +105,12 @@ class ReferralService:
         self._refuse_same(newcomer, referrer, device)
         self._refuse_ring(newcomer, referrer)
         found = Referral(id=new_id("ref"), newcomer_id=newcomer.id, referrer_id=referrer.id, scheme=kept.id)
-        self._session.add(found)
-        self._session.flush()
+        self._referrals.add(found)
         self._log.note(actor, "referral.added", found.id, after={"newcomer": newcomer.id, "referrer": referrer.id})
         return found
 
     def _owner(self, code: str) -> Customer:
-        query = select(ReferralCode).where(ReferralCode.code == code.strip().upper())
-        found = self._session.scalars(query).one_or_none()
+        found = self._referrals.code(code.strip().upper())
         if found is None:
             raise Unknown("unknown_referral_code", f"nobody has the code {code}: ask for it again", pointer="/code")
         owner = self._customers.get(found.customer_id)
@@ -135,32 +129,21 @@ class ReferralService:
     def _refuse_same(self, newcomer: Customer, referrer: Customer, device: str | None) -> None:
         if newcomer.id == referrer.id:
             raise Contradiction("self_referral", "nobody brings themselves", pointer="/code")
-        both = newcomer.id, referrer.id
         # Each identifier is one customer's at a time; what both have had is a card or a plate that went from one to the other.
-        shared = (
-            select(Identifier.kind, func.count(func.distinct(Identifier.customer_id)))
-            .where(Identifier.customer_id.in_(both))
-            .group_by(Identifier.kind, Identifier.value)
-            .having(func.count(func.distinct(Identifier.customer_id)) > 1)
-        )
-        for kind, _ in self._session.execute(shared):
+        if (kind := self._customers.shared_kind(newcomer, referrer)) is not None:
             raise Contradiction(f"same_{kind}", f"both have had the same {kind}", pointer="/code")
-        if device is not None and self._session.scalar(
-            select(SeenDevice.customer_id)
-            .where(SeenDevice.device == _hash(device), SeenDevice.customer_id != newcomer.id)
-            .limit(1)
-        ):
+        if device is not None and self._customers.somebody_else_on(device, newcomer):
             raise Contradiction("same_device", "another customer was seen on this device", pointer="/device")
-        query = select(SeenDevice.device).where(SeenDevice.customer_id.in_(both))
-        if self._session.scalar(query.group_by(SeenDevice.device).having(func.count() > 1).limit(1)) is not None:
+        if self._customers.share_a_device(newcomer, referrer):
             raise Contradiction("same_device", "both were seen on the same device", pointer="/code")
 
     def _refuse_ring(self, newcomer: Customer, referrer: Customer) -> None:
-        above: str | None = referrer.id
+        above = referrer.id
         for _ in range(_LONGEST_CHAIN):
-            above = self._session.scalar(select(Referral.referrer_id).where(Referral.newcomer_id == above))
-            if above is None:
+            found = self._referrals.of_newcomer(above)
+            if found is None:
                 return
+            above = found.referrer_id
             if above == newcomer.id:
                 break
         raise Contradiction(
@@ -228,12 +211,10 @@ class ReferralService:
 
     def page(self, referrer: str, cursor: str | None, limit: int) -> tuple[Sequence[Referral], str | None]:
         """Whom a customer has brought, the last one first."""
-        return page_of(
-            self._session, select(Referral).where(Referral.referrer_id == referrer), Referral.id, cursor, limit
-        )
+        return self._referrals.page(referrer, cursor, limit)
 
     def _of(self, newcomer: Customer) -> Referral | None:
-        return self._session.scalars(select(Referral).where(Referral.newcomer_id == newcomer.id)).one_or_none()
+        return self._referrals.of_newcomer(newcomer.id)
 
 
 def scheme_of(kept: KeptReferralScheme) -> ReferralScheme:
@@ -244,7 +225,3 @@ def scheme_of(kept: KeptReferralScheme) -> ReferralScheme:
 @lru_cache(maxsize=32)
 def _read(content: str) -> ReferralScheme:
     return read_referral_scheme(content)
-
-
-def _hash(device: str) -> bytes:
-    return sha256(device.encode()).digest()

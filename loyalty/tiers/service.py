@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from loyalty.activity.measures import Measures
 from loyalty.activity.service import ActivityService
 from loyalty.customers.models import Customer
+from loyalty.customers.service import CustomerService
 from loyalty.kit.database import clock_of
 from loyalty.kit.ids import new_id
-from loyalty.kit.paging import page_of
 from loyalty.plans.service import PlanService
 from loyalty.tiers.models import KeptTierScheme, TierMove
+from loyalty.tiers.repository import TierMoveRepository
 from loyalty.tiers.schemes import Level, TierScheme, counted, read_tier_scheme, write_tier_scheme
 from loyalty.tiers.standing import MoveCause, Standing, stand
 
@@ -84,6 +84,8 @@ class TierService:
         self._session = session
         self._activity = ActivityService(session)
         self._schemes = TierSchemeService(session)
+        self._customers = CustomerService(session)
+        self._moves = TierMoveRepository(session)
 
     # ---------------------------------------------------------------- moving
 
@@ -100,12 +102,7 @@ class TierService:
 
     def review_after(self, customer: str | None, limit: int = _PIECE) -> str | None:
         """Reviews some customers, those with the next ids. Returns the last one's, or None when all have been reviewed."""
-        query = select(Customer).where(Customer.erased_at.is_(None)).order_by(Customer.id).limit(limit)
-        if customer is not None:
-            query = query.where(Customer.id > customer)
-        found = self._session.scalars(
-            query.with_for_update(key_share=True).execution_options(populate_existing=True)
-        ).all()
+        found = self._customers.some(customer, limit)
         kept = self._in_force()
         if not found or kept is None:
             return None
@@ -132,7 +129,7 @@ class TierService:
             cause = MoveCause.SCHEME if customer.tier else MoveCause.REACHED if reached.rank else None
         level = scheme.levels[standing.rank]
         if cause is not None:
-            self._session.add(
+            self._moves.add(
                 TierMove(
                     id=new_id("tmv"),
                     customer_id=customer.id,
@@ -145,7 +142,7 @@ class TierService:
             )
         customer.tier, customer.tier_coefficient = level.id, level.coefficient
         customer.tier_grace_until = standing.grace_until
-        self._session.flush()
+        self._moves.flush()
 
     # ---------------------------------------------------------------- looking
 
@@ -170,9 +167,7 @@ class TierService:
 
     def moves(self, customer: str, cursor: str | None, limit: int) -> tuple[Sequence[TierMove], str | None]:
         """A customer's moves, the last one first."""
-        return page_of(
-            self._session, select(TierMove).where(TierMove.customer_id == customer), TierMove.id, cursor, limit
-        )
+        return self._moves.page(customer, cursor, limit)
 
     def preview(self, scheme: str) -> Sequence[Crowd]:
         """Who would have which tier under a scheme today, once every grace is over. Nothing is changed."""
@@ -193,10 +188,7 @@ class TierService:
         """All customers with their tiers, some at a time."""
         last = ""
         while True:
-            query = select(Customer.id, Customer.tier).where(Customer.id > last, Customer.erased_at.is_(None))
-            some = [
-                (customer, tier) for customer, tier in self._session.execute(query.order_by(Customer.id).limit(_PIECE))
-            ]
+            some = self._customers.tiers_after(last, _PIECE)
             if not some:
                 return
             yield some

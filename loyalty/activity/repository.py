@@ -1,0 +1,44 @@
+"""SQL of customers' days."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from loyalty.activity.measures import Measures
+from loyalty.activity.models import CustomerDay
+
+
+class ActivityRepository:
+    """Customers' days in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def flush(self) -> None:
+        """Writes what has changed."""
+        self._session.flush()
+
+    def day(self, customer: str, day: date) -> CustomerDay:
+        """A customer's day as it is now; an empty one, added, if there is none."""
+        row = self._session.get(CustomerDay, (customer, day), populate_existing=True)
+        if row is None:
+            row = CustomerDay(
+                customer_id=customer, business_day=day, visits=0, spend_micros=0, litres_milli=0, points=0
+            )
+            self._session.add(row)
+        return row
+
+    def between(self, customers: Sequence[str], first: date, last: date) -> Mapping[str, Measures]:
+        """What each of these customers bought from one day to another, both included. Who bought nothing is left out."""
+        row = CustomerDay
+        sums = [func.sum(column) for column in (row.visits, row.spend_micros, row.litres_milli, row.points)]
+        query = (
+            select(row.customer_id, *sums)
+            .where(row.customer_id.in_(customers), row.business_day >= first, row.business_day <= last)
+            .group_by(row.customer_id)
+        )
+        return {customer: Measures(*map(int, found)) for customer, *found in self._session.execute(query)}

@@ -1,0 +1,51 @@
+"""SQL of bonuses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from loyalty.bonuses.models import Bonus, Cause
+from loyalty.kit.paging import page_of
+
+
+class BonusRepository:
+    """Bonuses in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, bonus: Bonus) -> None:
+        """Adds a bonus."""
+        self._session.add(bonus)
+        self._session.flush()
+
+    def flush(self) -> None:
+        """Writes what has changed."""
+        self._session.flush()
+
+    def given(self, customer: str, cause: Cause, prefix: str) -> Sequence[Bonus]:
+        """What a customer has of a cause, of keys that begin so."""
+        query = _had(customer, cause).where(Bonus.key.startswith(prefix, autoescape=True))
+        return self._session.scalars(query).all()
+
+    def depending_on(self, customer: str, cause: Cause, day: date) -> Sequence[Bonus]:
+        """What a customer has of a cause that depends on the sales of a business day."""
+        query = _had(customer, cause).where(Bonus.first_day <= day, Bonus.last_day >= day)
+        return self._session.scalars(query.order_by(Bonus.id)).all()
+
+    def count(self, customer: str, cause: Cause, suffix: str, since: datetime) -> int:
+        """How many of a cause a customer has had since a moment, of keys that end so."""
+        query = _had(customer, cause).where(Bonus.key.endswith(suffix, autoescape=True), Bonus.created_at >= since)
+        return self._session.scalar(select(func.count()).select_from(query.subquery())) or 0
+
+    def page(self, customer: str, cursor: str | None, limit: int) -> tuple[Sequence[Bonus], str | None]:
+        """A customer's bonuses, newest first, with those that were taken back."""
+        return page_of(self._session, select(Bonus).where(Bonus.customer_id == customer), Bonus.id, cursor, limit)
+
+
+def _had(customer: str, cause: Cause) -> Select[Bonus]:
+    return select(Bonus).where(Bonus.customer_id == customer, Bonus.cause == cause, Bonus.revoked_at.is_(None))
