@@ -390,6 +390,19 @@ class Anvil(Service):
             raise ServiceError(f"{method}: {answer['error']['message']}")
         return answer["result"]
 
+    def reorganise(self, depth: int) -> None:
+        """Replaces the newest blocks by empty ones, once nothing is being mined.
+
+        Anvil answers before it mines, and does not keep both apart: reorganised while it mines, its chain lacks a block for
+        ever, which no real node's does.
+        """
+        deadline = time.monotonic() + START_TIMEOUT
+        while self.rpc("anvil_getAutomine") and int(self.rpc("txpool_status")["pending"], 16):
+            if time.monotonic() > deadline:
+                raise ServiceError("anvil does not mine what it was sent")
+            time.sleep(0.002)
+        self.rpc("anvil_reorg", depth, [])
+
     def stop(self) -> None:
         """Saves the chain and ends the process."""
         self._save()

@@ -48,7 +48,7 @@ def _kill_chain(world: World, child: Connection, pid: int, rng: random.Random) -
 def _reorganise(world: World, child: Connection, pid: int, rng: random.Random) -> None:
     depth = world.depth(rng.randint(1, 5))
     if depth:
-        world.node.rpc("anvil_reorg", depth, [])
+        world.node.reorganise(depth)
     child.send("go on")
 
 

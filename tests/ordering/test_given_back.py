@@ -192,7 +192,7 @@ def test_a_reversal_waits_for_an_original_that_fell_out_of_the_chain(lone_harnes
     issuance = settled(harness, harness.issue(member, 100))
     reversal = harness.reverse(1, issuance, 60)
     own_chain.rpc("evm_setAutomine", False)
-    own_chain.rpc("anvil_reorg", harness.client.head() - before, [])
+    own_chain.reorganise(harness.client.head() - before)
     while harness.order(issuance).state is OrderState.SETTLED:
         harness.projector.step()
     harness.sequencer.step()
@@ -215,7 +215,7 @@ def test_a_reversal_whose_original_never_comes_back_ends_at_its_deadline(
     issuance = settled(harness, harness.issue(member, 100))
     reversal = harness.reverse(1, issuance, 60)
     own_chain.rpc("evm_setAutomine", False)
-    own_chain.rpc("anvil_reorg", harness.client.head() - before, [])
+    own_chain.reorganise(harness.client.head() - before)
     while harness.order(issuance).state is OrderState.SETTLED:
         harness.projector.step()
     clock.move(timedelta(seconds=harness.settings.managed_deadline + 1))

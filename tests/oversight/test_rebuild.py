@@ -31,7 +31,7 @@ def test_a_rebuilt_read_model_is_the_same_after_reorganisations(
     harness = lone_harness
     member = trade(harness)
     for depth in (2, harness.client.head() - 8, 1):
-        own_chain.rpc("anvil_reorg", depth, [])
+        own_chain.reorganise(depth)
         harness.settle()
         harness.exchange(member, 30)
         harness.settle()

@@ -69,7 +69,7 @@ def test_it_compares_at_the_projectors_block_however_far_the_chain_is(harness: H
 
 def test_it_waits_for_the_projector_to_follow_a_reorganisation(lone_harness: Harness, own_chain: Anvil) -> None:
     _trade(lone_harness)
-    own_chain.rpc("anvil_reorg", 2, [])
+    own_chain.reorganise(2)
     with pytest.raises(CannotReconcile, match="does not know the state"):
         _reconcile(lone_harness)
     lone_harness.settle()
@@ -331,7 +331,7 @@ def test_the_news_begin_at_an_older_one_if_the_chain_has_lost_the_newest(
     report = _news(harness)
     assert report is not None
     _record(harness, report)
-    own_chain.rpc("anvil_reorg", 2, [])
+    own_chain.reorganise(2)
     harness.settle()
     harness.redeem(member, 5)
     harness.settle()

@@ -53,7 +53,7 @@ def test_statements_lead_from_the_opening_to_the_closing_position_and_follow_eac
     assert next(s for s in second if s.merchant_number == 1).lines[0]["count"] == 1
 
     # A reorganisation replaces the last block, and its content comes in another one: the days are made again.
-    own_chain.rpc("anvil_reorg", 1, [])
+    own_chain.reorganise(1)
     harness.settle()
     again = make_statements(harness)
     assert {s.revision for s in again} == {2}

@@ -92,7 +92,7 @@ def test_a_termination_outlives_a_reorganisation(lone_harness: Harness, own_chai
     _terminate(harness, harness.agreement, effective_at=end)
     harness.settle()
     assert _agreement(harness, harness.agreement).ends_at == _end_on_chain(harness, 1) == end
-    own_chain.rpc("anvil_reorg", harness.client.head() - before, [])
+    own_chain.reorganise(harness.client.head() - before)
     harness.projector.step()
     pending = _agreement(harness, harness.agreement)
     assert (pending.state, pending.terminates_at, pending.usable_until) == (AgreementState.ACTIVE, end, end)

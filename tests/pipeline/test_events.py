@@ -251,7 +251,7 @@ def test_after_a_reorganisation_both_sides_are_notified_again(lone_harness: Harn
     first = events(harness, CINE, "exchange.")[-1][2]
     assert remembered(harness, movement, "exchange.received")[0] == "movement"
 
-    own_chain.rpc("anvil_reorg", harness.client.head() - before, [])
+    own_chain.reorganise(harness.client.head() - before)
     harness.projector.step()
     assert types(harness, CINE, "exchange.") == ["exchange.received", "exchange.reopened"]
     assert remembered(harness, movement, "exchange.received") == (None, first), (

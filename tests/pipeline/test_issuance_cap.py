@@ -46,7 +46,7 @@ def test_issues_over_the_cap_are_refused_early_or_by_the_chain(lone_harness: Har
     with pytest.raises(Refused, match="40 points are left"):
         harness.issue(member, 41)
 
-    own_chain.rpc("anvil_reorg", harness.client.head() - before, [])
+    own_chain.reorganise(harness.client.head() - before)
     harness.settle()
     assert _known(harness) == (100, 0, None)
     with pytest.raises(Refused, match="40 points are left"):

@@ -81,7 +81,7 @@ def test_what_falls_out_after_its_bytes_are_gone_is_signed_again(lone_harness: H
         harness.settings.batch_max_gas = gas
         harness.restart()
         drop(harness)
-        own_chain.rpc("anvil_reorg", harness.client.head() - 8, [])  # deep into the onboarding: calls, too
+        own_chain.reorganise(harness.client.head() - 8)  # deep into the onboarding: calls, too
         harness.settle()
         check(harness, orders)
         assert None not in bytes_of(harness)[TransactionState.MINED][-3:]
@@ -102,7 +102,7 @@ def test_a_reversal_whose_original_cannot_settle_again_holds_up_nobody(
     later = harness.issue(member, 5)
     harness.settle()
     drop(harness)
-    own_chain.rpc("anvil_reorg", 3, [])  # all but the first issuance
+    own_chain.reorganise(3)  # all but the first issuance
     own_chain.rpc("evm_increaseTime", 1_000)  # too late for the exchange, so there is nothing to reverse
 
     harness.settle(30)
@@ -129,7 +129,7 @@ def test_a_node_may_still_mine_the_bytes_that_we_have_dropped(lone_harness: Harn
     drop(harness)
     harness.settings.batch_max_gas = 14_000_000
     harness.restart()
-    own_chain.rpc("anvil_reorg", 1, [])
+    own_chain.reorganise(1)
     harness.projector.step()
     own_chain.rpc("evm_setAutomine", False)
     harness.sequencer.send_due()  # other bytes, of which the node takes none any more

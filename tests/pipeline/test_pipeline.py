@@ -100,7 +100,7 @@ def test_money_reserved_by_a_withdrawal_pays_for_nothing(lone_harness: Harness, 
     with harness.database.reading() as session:
         assert [p.reserved for p in session.scalars(select(Position))] == [0, 0, 0]
     harness.check()
-    own_chain.rpc("anvil_reorg", harness.client.head() - before, [])
+    own_chain.reorganise(harness.client.head() - before)
     harness.settle()
     with harness.database.reading() as session:
         assert [p.reserved for p in session.scalars(select(Position))] == [0, 0, 0]
@@ -174,7 +174,7 @@ def test_a_failed_deposit_is_booked_when_it_is_requested_again(lone_harness: Har
     harness.settle()
     assert _bank_movements(harness) == {deposit: "posted"}
     assert _recorded(harness, deposit) == ["deposit.requested", "deposit.failed", "deposit.requested", "deposit.posted"]
-    own_chain.rpc("anvil_reorg", harness.client.head() - before, [])
+    own_chain.reorganise(harness.client.head() - before)
     harness.settle()
     assert _bank_movements(harness) == {deposit: "posted"}
     assert _recorded(harness, deposit)[4:] == ["deposit.posted"]
@@ -449,7 +449,7 @@ def test_a_rejected_order_that_a_reorganisation_reopens_has_its_reference_again(
     harness.settle()
     assert harness.order(order).reason == "program_paused"
     own_chain.rpc("evm_setAutomine", False)
-    own_chain.rpc("anvil_reorg", harness.client.head() - before + 1, [])
+    own_chain.reorganise(harness.client.head() - before + 1)
     while harness.order(order).state is OrderState.REJECTED:
         harness.projector.step()
     with pytest.raises(Conflict) as refusal:
@@ -469,7 +469,7 @@ def test_a_reorganisation_rolls_back_and_settles_again(lone_harness: Harness, ow
     harness.settle()
     harness.check()
 
-    own_chain.rpc("anvil_reorg", 3, [])  # the newest blocks are replaced by empty ones
+    own_chain.reorganise(3)  # the newest blocks are replaced by empty ones
     harness.settle()
 
     for order in (first, second):
@@ -483,7 +483,7 @@ def test_a_reorganisation_reverts_registrations_and_money_too(lone_harness: Harn
     member = harness.member()
     harness.issue(member, 500)
     harness.settle()
-    own_chain.rpc("anvil_reorg", harness.client.head() - 8, [])  # deep into the onboarding
+    own_chain.reorganise(harness.client.head() - 8)  # deep into the onboarding
     harness.settle()
     harness.check()
     harness.exchange(member, 100)

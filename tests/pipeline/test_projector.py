@@ -106,7 +106,7 @@ def test_an_event_about_something_unknown_is_applied_once_it_is_known(lone_harne
         assert session.scalars(select(QuarantinedEvent)).all() == []
         assert session.get_one(ChainEvent, (block, 900)).undo == {"status": "pending"}
         assert session.get_one(Program, 99).status is ProgramStatus.PAUSED
-    own_chain.rpc("anvil_reorg", 1, [])  # and it is reverted like any other
+    own_chain.reorganise(1)  # and it is reverted like any other
     harness.settle()
     with harness.database.session.begin() as session:
         assert session.get_one(Program, 99).status is ProgramStatus.PENDING

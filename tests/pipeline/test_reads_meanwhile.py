@@ -78,7 +78,7 @@ def test_a_block_that_falls_out_between_two_statements_takes_its_batch_along(
         harness.settle()
         with harness.database.reading() as session:
             leaf = session.scalars(select(Entry.leaf)).one()
-        own_chain.rpc("anvil_reorg", 1, [])
+        own_chain.reorganise(1)
         with harness.database.reading() as session, before_batches(harness.database, harness.projector.step) as done:
             has_batch = read(session, order, leaf)
         assert done

@@ -85,7 +85,7 @@ def test_the_daily_cap_is_checked_when_an_order_is_accepted(lone_harness: Harnes
     harness.exchange(member, 41)  # buys 36 CINE, which take 40 points
     harness.settle()
     assert harness.call("usedToday", 2) == _used(harness, 2) == 140
-    own_chain.rpc("anvil_reorg", harness.client.head() - before, [])
+    own_chain.reorganise(harness.client.head() - before)
     harness.settle()
     assert harness.call("usedToday", 2) == _used(harness, 2) == 140
     with pytest.raises(Refused, match="10 points are left"):
@@ -95,7 +95,7 @@ def test_the_daily_cap_is_checked_when_an_order_is_accepted(lone_harness: Harnes
     harness.agree(3, max_points=100, daily_cap=200, supersedes=2)
     harness.settle()
     assert harness.call("usedToday", 3) == _used(harness, 3) == 140
-    own_chain.rpc("anvil_reorg", harness.client.head() - before, [])
+    own_chain.reorganise(harness.client.head() - before)
     harness.settle()
     assert harness.call("usedToday", 3) == _used(harness, 3) == 140
     with pytest.raises(Refused, match="60 points are left"):
@@ -130,7 +130,7 @@ def test_what_a_block_has_registered_and_changed_again_is_taken_back_as_before_i
     mine_together(harness, lambda: send_all(harness))
     harness.projector.step()
     assert states() == ["suspended", "paused", "superseded", "active"]
-    own_chain.rpc("anvil_reorg", 1, [])
+    own_chain.reorganise(1)
     harness.projector.step()  # takes the block back, and reads no other yet
     assert states() == ["pending", "pending", "accepted", "accepted"]
     harness.settle()

@@ -49,7 +49,7 @@ def test_what_the_target_side_began_and_undoes_costs_the_source_nothing(
     assert _positions(harness) == {**at_first, 0: at_first[0] + 45_000, 2: at_first[2] - 45_000}
 
     for depth in (harness.client.head() - between, harness.client.head() - before):
-        own_chain.rpc("anvil_reorg", depth, [])
+        own_chain.reorganise(depth)
         harness.projector.step()  # takes the blocks back: the reversals alone, then the exchange with them
         harness.settle()
         _check(harness, used=0)

@@ -114,7 +114,7 @@ def test_what_fell_out_goes_again_in_its_order_unless_another_process_is_dead(
     harness.settle()
     order = harness.issue(harness.member(), 100)
     harness.settle()
-    own_chain.rpc("anvil_reorg", 2, [])
+    own_chain.reorganise(2)
     while harness.projector.step():
         pass
     assert not harness.sequencer.step(), "the deposit goes first, and it is the signer's"
@@ -123,7 +123,7 @@ def test_what_fell_out_goes_again_in_its_order_unless_another_process_is_dead(
     assert harness.sequencer.step()
     harness.settle()
     assert (_state(harness, deposit), harness.order(order).state) == (CallState.DONE, OrderState.SETTLED)
-    own_chain.rpc("anvil_reorg", 2, [])
+    own_chain.reorganise(2)
     while harness.projector.step():
         pass
     until(harness.sequencer.step)  # nobody sends the deposit: after a while the order goes without
