@@ -1,1 +1,0 @@
-var e=document.documentElement,t=window.matchMedia("(prefers-color-scheme: dark)");function a(){e.dataset.bsTheme=e.dataset.theme==="auto"?t.matches?"dark":"light":e.dataset.theme}a();t.addEventListener("change",a);
