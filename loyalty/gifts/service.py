@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from functools import lru_cache
 
 from sqlalchemy.orm import Session
 
@@ -113,12 +112,7 @@ class GiftService:
 
 def plan_of(kept: KeptGiftPlan) -> GiftPlan:
     """The plan, ready to be used."""
-    return _read(kept.content)
-
-
-@lru_cache(maxsize=32)
-def _read(content: str) -> GiftPlan:
-    return read_gift_plan(content)
+    return GiftPlanService.plan_of(kept)
 
 
 def _days(today: date) -> list[date]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -71,6 +72,12 @@ class PlanService(Generic[RowT, PlanT]):
         """The plan as JSON, which `read` reads."""
         raise NotImplementedError
 
+    @classmethod
+    def plan_of(cls, kept: RowT) -> PlanT:
+        """The plan that is kept so, ready to be used. It is read once: what is kept never changes."""
+        found: PlanT = _read(cls.read, kept.content)
+        return found
+
     def faults(self, plan: PlanT) -> Sequence[Problem]:  # noqa: ARG002 (a kind may look at it)
         """What is wrong with a plan that can be read: it is not kept then."""
         return ()
@@ -122,7 +129,7 @@ class PlanService(Generic[RowT, PlanT]):
         """All that are in force at a moment, each in its own time zone, those that were published last first."""
         day = moment.astimezone(UTC).date()
         near = self._plans.published(day - timedelta(1), day + timedelta(1))
-        return [kept for kept in near if self._has(self.read(kept.content), moment)]
+        return [kept for kept in near if self._has(self.plan_of(kept), moment)]
 
     @staticmethod
     def _has(plan: PlanT, moment: datetime) -> bool:
@@ -151,6 +158,11 @@ class PlanService(Generic[RowT, PlanT]):
     def _malformed(self, code: str, problems: Sequence[Problem]) -> Malformed:
         faults = tuple(FieldFault(self.FIELD + _pointer(problem.place), str(problem)) for problem in problems)
         return Malformed(code, "; ".join(fault.detail for fault in faults), faults=faults)
+
+
+@lru_cache(maxsize=512)
+def _read(read: Callable[[str], Any], content: str) -> Any:
+    return read(content)
 
 
 def _pointer(place: str) -> str:

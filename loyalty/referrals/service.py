@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from datetime import date, timedelta
-from functools import lru_cache
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -219,9 +218,4 @@ class ReferralService:
 
 def scheme_of(kept: KeptReferralScheme) -> ReferralScheme:
     """The scheme, ready to be used."""
-    return _read(kept.content)
-
-
-@lru_cache(maxsize=32)
-def _read(content: str) -> ReferralScheme:
-    return read_referral_scheme(content)
+    return ReferralSchemeService.plan_of(kept)

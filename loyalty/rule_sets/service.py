@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final
 
 from loyalty.earning.examples import check
@@ -45,10 +44,4 @@ class RuleSetService(PlanService[KeptRuleSet, RuleSet]):
 
 def content_of(kept: KeptRuleSet) -> RuleSet:
     """The rule set, ready to be evaluated."""
-    return _read(kept.content)
-
-
-@lru_cache(maxsize=32)
-def _read(content: str) -> RuleSet:
-    """Conditions are compiled once: what is kept never changes."""
-    return read_rule_set(content)
+    return RuleSetService.plan_of(kept)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
-from functools import lru_cache
+from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
@@ -41,10 +40,11 @@ class TaskPlanService(PlanService[KeptTask, Task]):
 
     def current(self, day: date) -> Sequence[KeptTask]:
         """The tasks for a business day: of each, the version that was published last of those in force then."""
-        newest: dict[str, KeptTask] = {}
-        for kept in self._plans.published(day, day):
-            newest.setdefault(kept.name, kept)
-        return [newest[name] for name in sorted(newest)]
+        return _newest(self._plans.published(day, day))
+
+    def current_at(self, moment: datetime) -> Sequence[KeptTask]:
+        """The same for a moment, each task in its own time zone."""
+        return _newest(self.all_in_force_at(moment))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +141,9 @@ class TaskService:
     def of(self, customer: Customer) -> Sequence[CustomersTask]:
         """The tasks that run today, and how far a customer has come."""
         now = clock_of(self._session).now()
-        newest: dict[str, KeptTask] = {}
-        for kept in self._plans.all_in_force_at(now):
-            newest.setdefault(kept.name, kept)
         return [
-            self._seen(customer, newest[name], now.astimezone(task_of(newest[name]).time_zone).date())
-            for name in sorted(newest)
+            self._seen(customer, kept, now.astimezone(task_of(kept).time_zone).date())
+            for kept in self._plans.current_at(now)
         ]
 
     def _seen(self, customer: Customer, kept: KeptTask, day: date) -> CustomersTask:
@@ -164,12 +161,15 @@ class TaskService:
 
 def task_of(kept: KeptTask) -> Task:
     """The task, ready to be used."""
-    return _read(kept.content)
+    return TaskPlanService.plan_of(kept)
 
 
-@lru_cache(maxsize=256)
-def _read(content: str) -> Task:
-    return read_task(content)
+def _newest(published: Sequence[KeptTask]) -> Sequence[KeptTask]:
+    """Of each task the first one."""
+    newest: dict[str, KeptTask] = {}
+    for kept in published:
+        newest.setdefault(kept.name, kept)
+    return [newest[name] for name in sorted(newest)]
 
 
 def _reward_of(bonus: Bonus) -> Reward:

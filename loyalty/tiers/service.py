@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 
 from sqlalchemy.orm import Session
 
@@ -211,9 +210,4 @@ class TierService:
 
 def scheme_of(kept: KeptTierScheme) -> TierScheme:
     """The scheme, ready to be used."""
-    return _read(kept.content)
-
-
-@lru_cache(maxsize=32)
-def _read(content: str) -> TierScheme:
-    return read_tier_scheme(content)
+    return TierSchemeService.plan_of(kept)
