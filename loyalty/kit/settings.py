@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import time
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -71,6 +72,17 @@ class Settings(BaseSettings):
     """Seconds after which another sender takes over what one that died has left. Longer than an answer of the gateway takes."""
     longest_pause: int = Field(default=60, ge=1)
     """Seconds: the longest pause before the network is asked again after a failure."""
+
+    channels_file: Path | None = None
+    """The file that says by which channels customers are told something, and has their secrets. Without it nobody is told anything."""
+    quiet_from: time = time(21)
+    """When quiet hours begin, by the merchant's clock: nobody is told anything until they end."""
+    quiet_until: time = time(8)
+    """When they end. If both are the same, there are none."""
+    messages_a_day: int = Field(default=3, ge=1)
+    """The most that a customer is told in a day of the merchant's. What is more waits for the next one."""
+    messages_a_week: int = Field(default=10, ge=1)
+    """The same in seven days."""
 
     broker_url: str = ""
     """Celery's broker, such as `redis://...`. Needed by `loyalty worker` only."""
