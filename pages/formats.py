@@ -111,9 +111,9 @@ def day(on: date | None) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(on.isoformat(), format_date(on, "medium", locale=_locale()))
 
 
-def listed(things: Iterable[str]) -> str:
-    """Things in a sentence: a, b and c."""
-    return str(format_list(list(things), locale=_locale()))
+def listed(things: Iterable[str], *, any_of: bool = False) -> str:
+    """Things in a sentence: a, b and c. `any_of`: a, b or c."""
+    return str(format_list(list(things), style="or" if any_of else "standard", locale=_locale()))
 
 
 def axis_day(on: date) -> str:

@@ -11,6 +11,7 @@ from loyalty.earning.reasons import decimal
 from loyalty.network.models import WishState
 from loyalty.sales.models import Outcome
 from loyalty.staff.models import Role
+from pages.presentation import presentation
 from pages.translations import Text, lazy
 
 ROLE_NAMES: Final[Mapping[Role, Text]] = {
@@ -106,6 +107,11 @@ def quantity(milli: int, unit: str) -> str:
     return f"{decimal(milli, WHOLE)} {UNITS[unit]}"
 
 
+def said(text: Any) -> str:
+    """A text that plans have in both languages, in the reader's."""
+    return str(getattr(text, presentation().language))
+
+
 GLOBALS: Final[Mapping[str, Any]] = {
     "action_name": lambda action: str(ACTIONS.get(action, action)),
     "difference_name": lambda code: str(DIFFERENCES.get(code, code)),
@@ -114,6 +120,7 @@ GLOBALS: Final[Mapping[str, Any]] = {
     "outcome_tone": lambda outcome: OUTCOMES[outcome][1],
     "quantity": quantity,
     "role_name": role_name,
+    "said": said,
     "wish_kind": lambda kind: str(WISH_KINDS.get(kind, kind)),
     "wish_name": lambda state: str(WISH_STATES[state][0]),
     "wish_tone": lambda state: WISH_STATES[state][1],

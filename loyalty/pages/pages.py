@@ -18,6 +18,7 @@ PAGES: tuple[Page, ...] = (
     Page("customers", "/customers", _("Customers"), CUSTOMERS, "members"),
     Page("sales", "/sales", _("Sales"), CUSTOMERS, "till"),
     Page("rule_sets", "/rule-sets", _("Rule sets"), RULES, "agreements"),
+    Page("tiers", "/tiers", _("Tiers"), RULES, "members"),
     Page("budgets", "/budgets", _("Budgets"), RULES, "settlement"),
     Page("wishes", "/wishes", _("Wishes"), NETWORK, "movements"),
     Page("differences", "/differences", _("Differences"), NETWORK, "alert"),

@@ -24,6 +24,17 @@ def api(method: str, path: str) -> frozenset[Role]:
     return RULES[method, path] & EVERYBODY
 
 
+def _plan(below: str, name: str, path: str, parameter: str) -> dict[tuple[str, str], frozenset[Role]]:
+    """The rules of the routes that plans of every kind have: `name` is the parameter of the page, `parameter` that of the API."""
+    return {
+        ("GET", below): api("GET", path),
+        ("GET", f"{below}/new"): api("POST", path),
+        ("POST", f"{below}/new"): api("POST", path),
+        ("GET", f"{below}/{{{name}}}"): api("GET", f"{path}/{{{parameter}}}"),
+        ("POST", f"{below}/{{{name}}}/publish"): api("POST", f"{path}/{{{parameter}}}/publish"),
+    }
+
+
 _CUSTOMERS: Final = api("GET", "/v1/customers") | api("GET", "/v1/customers/{customer}")
 """Whoever may see only the list sees of a customer what was earned, and not by what the customer is known."""
 
@@ -55,12 +66,10 @@ PAGE_RULES: Final[dict[tuple[str, str], frozenset[Role]]] = {
     ("GET", "/sales"): api("GET", "/v1/sales"),
     ("GET", "/sales/returns"): api("GET", "/v1/returns"),
     ("GET", "/sales/{sale}"): api("GET", "/v1/sales/{sale}"),
-    ("GET", "/rule-sets"): api("GET", "/v1/rule-sets"),
-    ("GET", "/rule-sets/new"): api("POST", "/v1/rule-sets"),
-    ("POST", "/rule-sets/new"): api("POST", "/v1/rule-sets"),
-    ("GET", "/rule-sets/{rule_set}"): api("GET", "/v1/rule-sets/{rule_set}"),
-    ("POST", "/rule-sets/{rule_set}/publish"): api("POST", "/v1/rule-sets/{rule_set}/publish"),
+    **_plan("/rule-sets", "rule_set", "/v1/rule-sets", "rule_set"),
     ("GET", "/rule-sets/{rule_set}/simulation"): api("POST", "/v1/rule-sets/{rule_set}/simulate"),
+    **_plan("/tiers", "tier_scheme", "/v1/tier-schemes", "scheme"),
+    ("GET", "/tiers/{tier_scheme}/preview"): api("GET", "/v1/tier-schemes/{scheme}/preview"),
     ("GET", "/budgets"): api("GET", "/v1/rule-sets"),
     ("GET", "/wishes"): api("GET", "/v1/wishes"),
     ("GET", "/wishes/{wish}"): api("GET", "/v1/wishes/{wish}"),

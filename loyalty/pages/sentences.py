@@ -8,6 +8,8 @@ from typing import Final
 from loyalty.kit.errors import Refusal
 from pages.translations import Text, lazy
 
+_BAD_PLAN: Final = lazy("This cannot be used as it is. Each problem is told with its place.")
+
 SENTENCES: Final[Mapping[str, Text]] = {
     "bad_birthday": lazy("This month has no such day."),
     "bad_identifier": lazy(
@@ -15,9 +17,8 @@ SENTENCES: Final[Mapping[str, Text]] = {
         "and a plate has 4 to 12 letters and digits."
     ),
     "bad_login": lazy("A login has 2 to 40 small letters, digits, dots, - and _, and begins with a letter or a digit."),
-    "bad_rule_set": lazy(
-        "These rules cannot be used as they are. Each problem stands beside the text, with its place."
-    ),
+    "bad_rule_set": _BAD_PLAN,
+    "bad_tier_scheme": _BAD_PLAN,
     "customer_erased": lazy("This customer was erased."),
     "example_failed": lazy("An example does not come out as it says, so the rules are not published."),
     "identifier_taken": lazy("This is another customer's. Take it from that one first."),

@@ -154,13 +154,15 @@ class Visit:
     # ---------------------------------------------------------------- what is refused
 
     @contextmanager
-    def refusals(self, form: Form, prefix: str = "") -> Iterator[None]:
+    def refusals(self, form: Form, prefix: str = "") -> Iterator[Sequence[Refusal]]:
         """What is refused within the block is undone, and shown in the form beside the field at fault. `prefix` is what the form's
-        fields stand below in the pointers of refusals. The form is valid afterwards if nothing was refused."""
+        fields stand below in the pointers of refusals. The form is valid afterwards if nothing was refused; what was is yielded."""
+        refused: list[Refusal] = []
         try:
             with self.session.begin_nested():
-                yield
+                yield refused
         except Refusal as error:
+            refused.append(error)
             form.renew_key()
             form.original = error.detail
             pointers = [error.pointer, *(fault.pointer for fault in error.faults)]

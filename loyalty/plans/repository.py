@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Generic, TypeVar
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from loyalty.kit.paging import page_of
@@ -35,6 +35,10 @@ class PlanRepository(Generic[RowT]):
         """The version of a plan."""
         row = self._row
         return self._session.scalars(select(row).where(row.name == name, row.version == version)).one_or_none()
+
+    def newest_version(self, name: str) -> int:
+        """The highest number that a version of a plan has; 0 if there is none."""
+        return self._session.scalar(select(func.max(self._row.version)).where(self._row.name == name)) or 0
 
     def published(self, first: date, last: date) -> Sequence[RowT]:
         """All published versions that are in force on one of these days, those that were published last first."""

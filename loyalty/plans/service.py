@@ -135,6 +135,14 @@ class PlanService(Generic[RowT, PlanT]):
     def _has(plan: PlanT, moment: datetime) -> bool:
         return plan.effective.has(moment.astimezone(plan.time_zone).date())
 
+    def current_at(self, moment: datetime) -> Sequence[RowT]:
+        """What counts at a moment: of plans of most kinds, the one that was published last."""
+        return self.all_in_force_at(moment)[:1]
+
+    def next_version(self, name: str) -> int:
+        """The number that a new version of a plan has."""
+        return self._plans.newest_version(name) + 1
+
     def get(self, plan: str, *, for_update: bool = False) -> RowT:
         """The version with this id. Raises Unknown."""
         kept = self._plans.get(plan, for_update=for_update)

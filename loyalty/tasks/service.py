@@ -43,7 +43,7 @@ class TaskPlanService(PlanService[KeptTask, Task]):
         return _newest(self._plans.published(day, day))
 
     def current_at(self, moment: datetime) -> Sequence[KeptTask]:
-        """The same for a moment, each task in its own time zone."""
+        """What counts at a moment, each task in its own time zone: of each, the version that was published last."""
         return _newest(self.all_in_force_at(moment))
 
 

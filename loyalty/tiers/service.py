@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 
 from sqlalchemy.orm import Session
 
@@ -74,6 +75,21 @@ class Crowd:
     to_tier: str
     count: int
     some: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Mover:
+    """A customer whom a scheme would move, or leave.
+
+    Attributes:
+        customer: The id.
+        move: The tier of now, and the one of then.
+        measures: What counts in the best window, in the whole units of what levels need.
+    """
+
+    customer: str
+    move: tuple[str, str]
+    measures: Mapping[str, int]
 
 
 class TierService:
@@ -170,28 +186,32 @@ class TierService:
 
     def preview(self, scheme: str) -> Sequence[Crowd]:
         """Who would have which tier under a scheme today, once every grace is over. Nothing is changed."""
-        kept = self._schemes.get(scheme)
-        levels = scheme_of(kept).levels
         crowds: dict[tuple[str, str], tuple[int, list[str]]] = {}
-        for some in self._all():
-            reached = self._reached([customer for customer, _ in some], kept)
-            for customer, tier in some:
-                move = tier, levels[reached[customer].rank].id
-                count, shown = crowds.setdefault(move, (0, []))
-                crowds[move] = count + 1, shown
-                if len(shown) < _SHOWN:
-                    shown.append(customer)
+        for mover in self._movers(scheme):
+            count, shown = crowds.setdefault(mover.move, (0, []))
+            crowds[mover.move] = count + 1, shown
+            if len(shown) < _SHOWN:
+                shown.append(mover.customer)
         return [Crowd(*move, *found) for move, found in sorted(crowds.items())]
 
-    def _all(self) -> Iterator[Sequence[tuple[str, str]]]:
-        """All customers with their tiers, some at a time."""
-        last = ""
-        while True:
-            some = self._customers.tiers_after(last, _PIECE)
-            if not some:
-                return
-            yield some
-            last = some[-1][0]
+    def crowd(
+        self, scheme: str, move: tuple[str, str], *, cursor: str | None, limit: int
+    ) -> tuple[Sequence[Mover], str | None]:
+        """Some of the customers who would go from one tier to another one, by id, and the cursor of the next ones."""
+        moving = (mover for mover in self._movers(scheme, cursor or "") if mover.move == move)
+        found = [*islice(moving, limit + 1)]
+        return found[:limit], found[limit - 1].customer if len(found) > limit else None
+
+    def _movers(self, scheme: str, after: str = "") -> Iterator[Mover]:
+        """All customers, those with the next ids, with the tier that they would have under a scheme today."""
+        kept = self._schemes.get(scheme)
+        levels = scheme_of(kept).levels
+        while some := self._customers.tiers_after(after, _PIECE):
+            reached = self._reached([customer for customer, _ in some], kept)
+            for customer, tier in some:
+                found = reached[customer]
+                yield Mover(customer, (tier, levels[found.rank].id), counted(found.measures))
+            after = some[-1][0]
 
     def _in_force(self) -> KeptTierScheme | None:
         return self._schemes.in_force_at(clock_of(self._session).now())

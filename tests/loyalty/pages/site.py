@@ -31,6 +31,7 @@ from tests.loyalty.earning.programmes import rule, rule_set
 from tests.loyalty.http_calls import api_on
 from tests.loyalty.intake.shop import Shop, done, fuel, goods
 from tests.loyalty.people.team import Team, team_on
+from tests.loyalty.tiers import schemes as levels
 
 RULES = {
     "id": "club",
@@ -67,6 +68,11 @@ CANDIDATE = rule_set(
     version=2,
     **RULES,
 )
+
+TIERS = levels.plain(window={"kind": "rolling", "days": 1_100})
+"""By which the week at the station makes somebody silver."""
+HIGHER = levels.plain(version=2, grace_days=0, levels=[TIERS["levels"][0], TIERS["levels"][2]])
+"""Without silver: whoever had it goes down."""
 
 
 @dataclass(slots=True)
@@ -114,6 +120,8 @@ def seeded(database: Database, clock: ShiftedClock) -> Site:
             "/v1/rule-sets", {"program": "FUEL", "rules": json.loads(write_rule_set(CANDIDATE))}, Role.MARKETING
         )
     )
+    tiers = [add_tiers(shop, scheme) for scheme in (TIERS, HIGHER)]
+    done(shop.api.post(f"/v1/tier-schemes/{tiers[0]}/publish", {"reason": "a test"}))
     chen = shop.customer("6222000012345", birthday={"month": 2, "day": 29})
     shop.api.post(
         f"/v1/customers/{chen}/consents", {"purpose": "marketing", "text_version": "2026-11", "is_given": True}
@@ -129,6 +137,7 @@ def seeded(database: Database, clock: ShiftedClock) -> Site:
     done(shop.give_back(waiting, (1, 10_000, 80_000_000)))
     site.things = {"customer": chen, "sale": sale["id"], "uncovered": uncovered["id"], "rule_set": draft["id"]}
     site.things |= {"published": published["id"], "station": "S17"}
+    site.things |= {"tier_scheme": tiers[1], "live_tiers": tiers[0]}
     with database.session.begin() as session:
         wishes = session.scalars(select(Wish).order_by(Wish.id)).all()
         for at, wish in enumerate(wishes):
@@ -146,6 +155,11 @@ def seeded(database: Database, clock: ShiftedClock) -> Site:
     site.things["person"] = site.team.members[Role.CASHIER].id
     site.things["key"] = done(shop.api.post("/v1/keys", {"name": "till 3", "role": "cashier"}))["id"]
     return site
+
+
+def add_tiers(shop: Shop, scheme: dict[str, Any]) -> str:
+    """Keeps a draft of levels; the id."""
+    return str(done(shop.api.post("/v1/tier-schemes", {"scheme": scheme}, Role.MARKETING))["id"])
 
 
 @contextmanager

@@ -20,7 +20,8 @@ from loyalty.people.service import PeopleService
 from loyalty.staff.models import Role
 from loyalty.staff.service import KeyService
 from tests.loyalty.earning.programmes import rule, rule_set
-from tests.loyalty.pages.site import CANDIDATE, Site
+from tests.loyalty.intake.shop import done
+from tests.loyalty.pages.site import CANDIDATE, TIERS, Site
 from tests.loyalty.people.team import PASSWORD, Browser
 
 BECAUSE = {"reason": "a test of forms"}
@@ -59,6 +60,11 @@ FAILING = rule_set(
 def text_of_rules(**other: Any) -> str:
     """The candidate's text, with another version."""
     return json.dumps(json.loads(write_rule_set(CANDIDATE)) | other)
+
+
+def text_of_tiers(**other: Any) -> str:
+    """Levels as text, in another version."""
+    return json.dumps(TIERS | {"version": 3} | other)
 
 
 def refused_wish(site: Site) -> str:
@@ -100,6 +106,12 @@ def a_draft(site: Site) -> str:
         "rules": json.loads(write_rule_set(CANDIDATE)) | {"version": next(site.shop.numbers) + 100},
     }
     return str(site.shop.api.post("/v1/rule-sets", body, Role.MARKETING).json()["id"])
+
+
+def a_tier_scheme(site: Site) -> str:
+    """A draft that nobody publishes."""
+    body = {"scheme": TIERS | {"id": "others", "version": next(site.shop.numbers) + 100}}
+    return str(done(site.shop.api.post("/v1/tier-schemes", body, Role.MARKETING))["id"])
 
 
 def an_identifier(site: Site) -> str:
@@ -182,15 +194,27 @@ CASES = (
     Case(
         "/rule-sets/new",
         M,
-        {"program": "FUEL", "rules": text_of_rules(version=77)},
+        {"program": "FUEL", "text": text_of_rules(version=77)},
         (
-            ({"rules": "{"}, "cannot be used"),
-            ({"rules": text_of_rules(version=2)}, "There is this version already"),
-            ({"rules": text_of_rules(rules=[])}, "cannot be used"),
+            ({"text": "{"}, "cannot be used"),
+            ({"text": text_of_rules(version=2)}, "There is this version already"),
+            ({"text": text_of_rules(rules=[])}, "cannot be used"),
             ({"program": ""}, EMPTY),
         ),
     ),
     Case("/rule-sets/{rule_set}/publish", R, BECAUSE, (SHORT,), "/rule-sets/{}/publish", a_draft),
+    Case(
+        "/tiers/new",
+        M,
+        {"text": text_of_tiers(version=77)},
+        (
+            ({"text": "{"}, "cannot be used"),
+            ({"text": text_of_tiers(version=2)}, "There is this version already"),
+            ({"text": text_of_tiers(levels=[])}, "cannot be used"),
+            ({"text": ""}, EMPTY),
+        ),
+    ),
+    Case("/tiers/{tier_scheme}/publish", R, BECAUSE, (SHORT,), "/tiers/{}/publish", a_tier_scheme),
     Case("/wishes/{wish}/retry", R, BECAUSE, (SHORT,), "/wishes/{}/retry", refused_wish),
     Case("/wishes/{wish}/write-off", R, BECAUSE, (SHORT,), "/wishes/{}/write-off", refused_wish),
     Case("/differences/{difference}/close", R, BECAUSE, (SHORT,), "/differences/{}/close", open_difference),
@@ -295,7 +319,7 @@ def test_a_problem_of_a_draft_stands_at_its_place(site: Site) -> None:
     rules = json.loads(write_rule_set(CANDIDATE))
     rules["rules"][0]["condition"] = "line.categroy == 'fuel'"
     text = json.dumps(rules | {"version": 55})
-    answer = signed_in(site, Role.MARKETING).post("/staff/rule-sets/new", {"program": "FUEL", "rules": text})
+    answer = signed_in(site, Role.MARKETING).post("/staff/rule-sets/new", {"program": "FUEL", "text": text})
     assert answer.status_code == 422
     assert "/rules/0/condition" in answer.text
     assert "did you mean line.category?" in answer.text

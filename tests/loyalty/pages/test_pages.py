@@ -37,6 +37,8 @@ MORE = (
     "/staff/rule-sets/{published}",
     "/staff/people/{person}",
     "/staff/rule-sets/new?from={rule_set}",
+    "/staff/tiers/{live_tiers}",
+    "/staff/tiers/{tier_scheme}/preview?from=silver&to=bronze",
 )
 """What no link leads to at once."""
 

@@ -15,6 +15,17 @@ from tests.loyalty.pages.site import Site
 
 M, R, C, A = Role.MARKETING, Role.MANAGER, Role.CASHIER, Role.AUDITOR
 ALL = {M, R, C, A}
+
+
+def plans(below: str, name: str) -> dict[tuple[str, str], set[Role]]:
+    """Plans of a kind: marketing writes, a manager publishes."""
+    return {
+        **{key: {M, R, A} for key in [("GET", below), ("GET", f"{below}/{{{name}}}")]},
+        **{key: {M} for key in [("GET", f"{below}/new"), ("POST", f"{below}/new")]},
+        ("POST", f"{below}/{{{name}}}/publish"): {R},
+    }
+
+
 TABLE: dict[tuple[str, str], set[Role]] = {
     **dict.fromkeys([("GET", "/"), ("POST", "/sign-out"), ("GET", "/home"), ("GET", "/account")], ALL),
     **dict.fromkeys([("POST", "/account/password"), ("POST", "/account/recovery-codes")], ALL),
@@ -30,9 +41,9 @@ TABLE: dict[tuple[str, str], set[Role]] = {
     **{key: {R} for key in [("GET", "/customers/{customer}/erase"), ("POST", "/customers/{customer}/erase")]},
     **dict.fromkeys([("GET", "/sales"), ("GET", "/sales/{sale}")], ALL),
     ("GET", "/sales/returns"): {M, R, A},
-    **{key: {M, R, A} for key in [("GET", "/rule-sets"), ("GET", "/rule-sets/{rule_set}"), ("GET", "/budgets")]},
-    **{key: {M} for key in [("GET", "/rule-sets/new"), ("POST", "/rule-sets/new")]},
-    ("POST", "/rule-sets/{rule_set}/publish"): {R},
+    **plans("/rule-sets", "rule_set"),
+    **plans("/tiers", "tier_scheme"),
+    **{key: {M, R, A} for key in [("GET", "/tiers/{tier_scheme}/preview"), ("GET", "/budgets")]},
     ("GET", "/rule-sets/{rule_set}/simulation"): {M, R},
     **{key: {M, R, A} for key in [("GET", "/wishes"), ("GET", "/wishes/{wish}")]},
     **{key: {R} for key in [("POST", "/wishes/{wish}/retry"), ("POST", "/wishes/{wish}/write-off")]},

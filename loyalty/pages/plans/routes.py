@@ -1,0 +1,167 @@
+"""The routes that plans of every kind have: versions, drafts with what is wrong at its place, one version, publishing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from loyalty.kit.database import clock_of
+from loyalty.kit.errors import FieldFault
+from loyalty.pages.plans.forms import Draft, DraftOfProgram
+from loyalty.pages.plans.kind import PlanKind
+from loyalty.pages.plans.states import STATES, PlanState, state_of
+from loyalty.pages.reasons import Because
+from loyalty.pages.visit import Visit, Visiting, page_router
+from loyalty.plans.models import KeptPlan
+from pages.forms import Form
+from pages.paging import cursor_of, pager_of
+from pages.presentation import presentation
+from pages.translations import gettext as _
+
+_ROWS = 50
+
+
+def plan_router(kind: PlanKind) -> APIRouter:
+    """The routes of plans of a kind. What else the kind has is added to it."""
+    router = page_router(kind.below)
+
+    @router.get("")
+    def versions(visit: Visiting) -> Response:
+        """Versions, newest first."""
+        return _list_page(visit, kind)
+
+    @router.get("/new")
+    def ask_draft(visit: Visiting) -> Response:
+        """The text of a new draft; with `from` it begins as the next version of another."""
+        return _draft_page(visit, kind, _form_of(kind)(_beginning(visit, kind)), ())
+
+    @router.post("/new")
+    def keep_draft(visit: Visiting) -> Response:
+        """Keeps a draft. What could not be meant is refused, with the place of each mistake."""
+        return _keep(visit, kind, _form_of(kind)(sent=visit.sent))
+
+    @router.get(f"/{{{kind.name}}}")
+    def one(visit: Visiting) -> Response:
+        """One version, with what it says."""
+        return _one_page(visit, kind, Because())
+
+    @router.post(f"/{{{kind.name}}}/publish")
+    def publish(visit: Visiting) -> Response:
+        """Puts a draft into force, from its first day on."""
+        return _publish(visit, kind)
+
+    return router
+
+
+def kept_of(visit: Visit, kind: PlanKind) -> Any:
+    """The version that the address names. Raises Unknown."""
+    return kind.service(visit.session).get(visit.request.path_params[kind.name])
+
+
+def title_of(kept: KeptPlan) -> str:
+    """The name of a version in the reader's language, and its number."""
+    return f"{json.loads(kept.content)['name'][presentation().language]} {kept.version}"
+
+
+def _state_of(visit: Visit, kind: PlanKind, kept: Sequence[KeptPlan]) -> Mapping[str, PlanState]:
+    now = clock_of(visit.session).now()
+    in_force = {one.id for one in kind.service(visit.session).current_at(now)}
+    today = now.astimezone(visit.parts.zone).date()
+    return {one.id: state_of(one, in_force, today) for one in kept}
+
+
+def _list_page(visit: Visit, kind: PlanKind) -> Response:
+    rows, following = kind.service(visit.session).page(cursor=cursor_of(visit.request), limit=_ROWS)
+    states = _state_of(visit, kind, rows)
+    return visit.page(
+        "plans/list.html",
+        kind=kind,
+        rows=[(row, title_of(row), STATES[states[row.id]]) for row in rows],
+        pager=pager_of(visit.request, following),
+    )
+
+
+# ---------------------------------------------------------------- drafts
+
+
+def _form_of(kind: PlanKind) -> type[Draft]:
+    return DraftOfProgram if kind.has_program else Draft
+
+
+def _beginning(visit: Visit, kind: PlanKind) -> dict[str, Any]:
+    """What a draft begins with."""
+    like = visit.request.query_params.get("from")
+    if not like:
+        today = clock_of(visit.session).now().astimezone(visit.parts.zone).date()
+        place = {"time_zone": visit.parts.zone.key, "effective": {"from": today.isoformat()}}
+        return {"text": as_text({"id": "", "version": 1, **kind.example} | place)}
+    service = kind.service(visit.session)
+    kept = service.get(like)
+    plan = json.loads(kept.content) | {"version": service.next_version(kept.name)}
+    return {"program": getattr(kept, "program", None), "text": as_text(plan)}
+
+
+def _keep(visit: Visit, kind: PlanKind, form: Draft) -> Response:
+    faults: Sequence[FieldFault] = ()
+    if form.is_valid:
+        more = {"program": form.values["program"]} if kind.has_program else {}
+        with visit.refusals(form) as refused:
+            kept = kind.service(visit.session).keep(form.values["text"], actor=visit.actor, **more)
+        if form.is_valid:
+            message = _("The draft is kept. It counts when a manager has published it.")
+            return visit.redirect(f"{kind.below}/{kept.id}", message)
+        faults = [fault for error in refused for fault in error.faults]
+    return _draft_page(visit, kind, form, faults)
+
+
+def _draft_page(visit: Visit, kind: PlanKind, form: Form, faults: Sequence[FieldFault]) -> Response:
+    return visit.page(
+        "plans/draft.html",
+        kind=kind,
+        form=form,
+        faults=faults,
+        status=form.status,
+        crumbs=[(_("New draft"), None)],
+    )
+
+
+# ---------------------------------------------------------------- one version
+
+
+def _publish(visit: Visit, kind: PlanKind) -> Response:
+    kept, form = kept_of(visit, kind), Because(sent=visit.sent)
+    if form.is_valid:
+        with visit.refusals(form):
+            kind.service(visit.session).publish(kept.id, actor=visit.actor, reason=form.values["reason"])
+        if form.is_valid:
+            return visit.redirect(f"{kind.below}/{kept.id}", _("It is published."))
+    return _one_page(visit, kind, form)
+
+
+def _one_page(visit: Visit, kind: PlanKind, form: Form) -> Response:
+    kept = kept_of(visit, kind)
+    plan = kind.service.plan_of(kept)
+    return visit.page(
+        f"{kind.templates}/one.html",
+        kind=kind,
+        kept=kept,
+        plan=plan,
+        title=title_of(kept),
+        state=STATES[_state_of(visit, kind, [kept])[kept.id]],
+        text=as_text(json.loads(kept.content)),
+        form=form,
+        status=form.status,
+        crumbs=[(title_of(kept), None)],
+        **kind.context(visit, kept, plan),
+    )
+
+
+def as_text(plan: Mapping[str, Any]) -> str:
+    """A plan as somebody can write on in it: what it is first, what it says afterwards."""
+    first = ("id", "version", "name", "description", "time_zone", "effective")
+    order = sorted(plan, key=lambda name: (first.index(name) if name in first else len(first), name))
+    return json.dumps({name: plan[name] for name in order}, ensure_ascii=False, indent=2)

@@ -1,0 +1,1 @@
+"""Tier schemes: levels in words, drafts, and who would move."""
