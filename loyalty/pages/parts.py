@@ -49,7 +49,8 @@ class Parts:
 
     def __post_init__(self) -> None:
         load_catalogues([Path(pages.__file__).parent, FOLDER])
-        folders = {"staff": FOLDER / "templates", "plans": FOLDER / "plans" / "templates", "signin": FOLDER / "signin" / "templates"}
+        folders = {"staff": FOLDER / "templates"}
+        folders |= {name: FOLDER / name / "templates" for name in ("plans", "signin")}
         self.templates = environment(folders | {page.name: page.templates for page in PAGES}, ROOT)
         self.templates.globals |= GLOBALS
         self.limits = Limits(

@@ -13,11 +13,15 @@ _TEXT = LongText(lazy("Text (JSON)"), longest=500_000, rows=24)
 class Draft(Form):
     """A version of a plan, as text."""
 
-    text = _TEXT
-
     def refuse_at(self, pointers: Iterable[str], sentence: str) -> None:  # noqa: ARG002 (all of it is the text)
         """Shows what is wrong with the plan beside its text."""
         self.refuse("text", sentence)
+
+
+class DraftOfNone(Draft):
+    """A version of a plan that is about no program."""
+
+    text = _TEXT
 
 
 class DraftOfProgram(Draft):

@@ -10,8 +10,8 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from loyalty.kit.database import clock_of
-from loyalty.kit.errors import FieldFault
-from loyalty.pages.plans.forms import Draft, DraftOfProgram
+from loyalty.kit.errors import FieldFault, Refusal
+from loyalty.pages.plans.forms import Draft, DraftOfNone, DraftOfProgram
 from loyalty.pages.plans.kind import PlanKind
 from loyalty.pages.plans.states import STATES, PlanState, state_of
 from loyalty.pages.reasons import Because
@@ -89,7 +89,7 @@ def _list_page(visit: Visit, kind: PlanKind) -> Response:
 
 
 def _form_of(kind: PlanKind) -> type[Draft]:
-    return DraftOfProgram if kind.has_program else Draft
+    return DraftOfProgram if kind.has_program else DraftOfNone
 
 
 def _beginning(visit: Visit, kind: PlanKind) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def _beginning(visit: Visit, kind: PlanKind) -> dict[str, Any]:
 
 
 def _keep(visit: Visit, kind: PlanKind, form: Draft) -> Response:
-    faults: Sequence[FieldFault] = ()
+    refused: Sequence[Refusal] = ()
     if form.is_valid:
         more = {"program": form.values["program"]} if kind.has_program else {}
         with visit.refusals(form) as refused:
@@ -114,8 +114,7 @@ def _keep(visit: Visit, kind: PlanKind, form: Draft) -> Response:
         if form.is_valid:
             message = _("The draft is kept. It counts when a manager has published it.")
             return visit.redirect(f"{kind.below}/{kept.id}", message)
-        faults = [fault for error in refused for fault in error.faults]
-    return _draft_page(visit, kind, form, faults)
+    return _draft_page(visit, kind, form, [fault for error in refused for fault in error.faults])
 
 
 def _draft_page(visit: Visit, kind: PlanKind, form: Form, faults: Sequence[FieldFault]) -> Response:

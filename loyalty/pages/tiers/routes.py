@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import Any, Final
 
 from fastapi.responses import Response
 
@@ -19,8 +20,8 @@ from loyalty.tiers.schemes import Rolling, TierScheme
 from loyalty.tiers.service import Crowd, TierSchemeService, TierService, scheme_of
 from pages.formats import rate
 from pages.paging import cursor_of, pager_of
+from pages.translations import Text, lazy, ngettext
 from pages.translations import gettext as _
-from pages.translations import lazy, ngettext
 
 _ROWS = 50
 _EVEN = 10_000
@@ -58,7 +59,9 @@ KIND = PlanKind(
     templates="tiers",
     title=lazy("Tiers"),
     about=lazy("The levels that customers reach. The scheme that was published last counts."),
-    draft=lazy("All levels as text, from the lowest to the highest. Keep it, and look who would move before it counts."),
+    draft=lazy(
+        "All levels as text, from the lowest to the highest. Keep it, and look who would move before it counts."
+    ),
     example={
         "id": "levels",
         "name": {"en": "Levels", "zh": "会员等级"},
@@ -88,6 +91,25 @@ KIND = PlanKind(
 router = plan_router(KIND)
 
 
+class Direction(StrEnum):
+    """Where a move leads."""
+
+    UP = "up"
+    DOWN = "down"
+    OTHER = "other"
+    """To a level of which nobody can say whether it is higher: the schemes have not both of them."""
+    STAY = "stay"
+
+
+_DIRECTIONS: Final[Mapping[Direction, tuple[Text, Text, str]]] = {
+    Direction.UP: (lazy("Go up"), lazy("up"), "good"),
+    Direction.DOWN: (lazy("Go down"), lazy("down"), "warn"),
+    Direction.OTHER: (lazy("Get another level"), lazy("another level"), "info"),
+    Direction.STAY: (lazy("Stay"), lazy("stay"), ""),
+}
+"""What the customers do, what the move is called, and how urgent it looks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """Customers who would go from one tier to another one."""
@@ -96,29 +118,33 @@ class Move:
     before: str
     """The name of the tier of now; empty if they have none."""
     after: str
-    change: int
-    """By how many levels they go up, or down (below zero)."""
+    direction: Direction
 
 
 @router.get("/{tier_scheme}/preview")
 def preview(visit: Visiting) -> Response:
     """Who would have which tier today: the numbers, and the customers of one move."""
     kept, service = kept_of(visit, KIND), TierService(visit.session)
-    moves = [_move(visit, kept, crowd) for crowd in service.preview(kept.id)]
+    live = TierSchemeService(visit.session).in_force_at(clock_of(visit.session).now())
+    schemes = [scheme_of(one) for one in (kept, live) if one is not None]
+    moves = [_move(schemes, crowd) for crowd in service.preview(kept.id)]
     asked = visit.request.query_params
     chosen = (asked.get("from", ""), asked.get("to", ""))
     move = next((one for one in moves if (one.crowd.from_tier, one.crowd.to_tier) == chosen), None)
     movers, following = (
         service.crowd(kept.id, chosen, cursor=cursor_of(visit.request), limit=_ROWS) if move else ((), None)
     )
+    order = [*_DIRECTIONS]
     return visit.page(
         "tiers/preview.html",
         kept=kept,
         title=title_of(kept),
-        moves=sorted(moves, key=lambda one: (not one.change, -one.change)),
-        up=sum(one.crowd.count for one in moves if one.change > 0),
-        down=sum(one.crowd.count for one in moves if one.change < 0),
-        same=sum(one.crowd.count for one in moves if not one.change),
+        moves=sorted(moves, key=lambda one: order.index(one.direction)),
+        directions=_DIRECTIONS,
+        sums=[
+            (title, sum(one.crowd.count for one in moves if one.direction is direction))
+            for direction, (title, _name, _tone) in _DIRECTIONS.items()
+        ],
         move=move,
         movers=[(mover.customer, measures_of(mover.measures)) for mover in movers],
         pager=pager_of(visit.request, following),
@@ -126,11 +152,17 @@ def preview(visit: Visiting) -> Response:
     )
 
 
-def _move(visit: Visit, kept: KeptTierScheme, crowd: Crowd) -> Move:
-    """A move with the names of its levels. Whoever has a level that there is not, or none, begins from the lowest."""
-    scheme = scheme_of(kept)
-    live = TierSchemeService(visit.session).in_force_at(clock_of(visit.session).now())
-    names = {level.id: said(level.name) for one in (live, kept) if one for level in scheme_of(one).levels}
-    before, after = crowd.from_tier, crowd.to_tier
-    change = scheme.rank_of(after) - scheme.rank_of(before)
-    return Move(crowd, names.get(before, before), names[after], change)
+def _move(schemes: Sequence[TierScheme], crowd: Crowd) -> Move:
+    """A move with the names of its levels, which the first scheme has, or else the second."""
+    names = {level.id: said(level.name) for scheme in reversed(schemes) for level in scheme.levels}
+    return Move(crowd, names.get(crowd.from_tier, crowd.from_tier), names[crowd.to_tier], _direction(schemes, crowd))
+
+
+def _direction(schemes: Sequence[TierScheme], crowd: Crowd) -> Direction:
+    for scheme in schemes:
+        levels = [level.id for level in scheme.levels]
+        before = crowd.from_tier or levels[0]
+        if {before, crowd.to_tier} <= {*levels}:
+            steps = levels.index(crowd.to_tier) - levels.index(before)
+            return Direction.UP if steps > 0 else Direction.DOWN if steps else Direction.STAY
+    return Direction.OTHER

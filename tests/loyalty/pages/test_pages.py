@@ -15,6 +15,7 @@ from loyalty.pages.rules import PAGE_RULES
 from loyalty.people.service import ROLES
 from loyalty.staff.models import Role
 from tests.loyalty.pages.site import CONSOLE, LEAF, Site, visitor
+from tests.loyalty.people.team import text_of
 from tests.support.nightly import IS_NIGHTLY
 
 WAYS = [("zh", "phone"), ("en", "desktop"), ("zh", "desktop"), ("en", "phone")]
@@ -128,6 +129,27 @@ def test_a_customers_story_leads_to_the_chain(site: Site) -> None:
     assert f'href="{CONSOLE}/explorer/entries/{LEAF}"' in text
     chinese = browser.http.get(f"/staff/customers/{site.things['customer']}", headers={"Accept-Language": "zh-CN"}).text
     assert "加油积分 155：" in chinese
+
+
+def test_versions_of_plans_tell_their_state_and_what_they_say(site: Site) -> None:
+    browser = site.team.browser()
+    browser.http.cookies.set("loyalty_session", site.secret(Role.MARKETING))
+    listed = text_of(browser.get("/staff/tiers"))
+    assert re.search(r"Club 2 club 1 Jan 2026.*?Draft.*?Club 1 club 1 Jan 2026.*?In force today", listed)
+    said = text_of(browser.get(f"/staff/tiers/{site.things['live_tiers']}"))
+    assert "Silver silver ¥500.00 or 60 L 1.5 a free wash a month" in said
+    chinese = browser.http.get(f"/staff/tiers/{site.things['live_tiers']}", headers={"Accept-Language": "zh-CN"})
+    assert "白银 silver ¥500.00或60 升 1.5 每月一次免费洗车" in text_of(chinese)
+
+
+def test_a_preview_of_tiers_leads_to_those_who_would_move(site: Site) -> None:
+    browser = site.team.browser()
+    browser.http.cookies.set("loyalty_session", site.secret(Role.MANAGER))
+    path = f"/staff/tiers/{site.things['tier_scheme']}/preview"
+    assert "Silver Bronze down 1" in text_of(browser.get(path))
+    said = browser.get(path, **{"from": "silver", "to": "bronze"}).text
+    assert f'href="/staff/customers/{site.things["customer"]}"' in said
+    assert "From Silver to Bronze" not in browser.get(path, **{"from": "gold", "to": "bronze"}).text
 
 
 def test_an_auditor_sees_what_was_earned_and_not_by_what_a_customer_is_known(site: Site) -> None:

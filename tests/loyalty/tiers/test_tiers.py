@@ -141,6 +141,25 @@ def test_another_scheme_moves_everybody_and_a_preview_tells_before(shop: Shop) -
     assert points(shop.sell(fuel(10), customer=chen)) == {"litre": 150}
 
 
+def test_the_customers_of_a_move_come_page_by_page(shop: Shop) -> None:
+    some = [shop.customer() for _ in range(5)]
+    for customer in some[:3]:
+        shop.sell(fuel(60), customer=customer)
+    levels = [{"id": "green", "name": {"en": "Green", "zh": "绿"}}]
+    draft = done(shop.api.post("/v1/tier-schemes", {"scheme": plain(version=2, levels=levels)}, Role.MARKETING))
+    found, cursor = [], None
+    with shop.api.database.reading() as session:
+        service = TierService(session)
+        while True:
+            page, cursor = service.crowd(draft["id"], ("silver", "green"), cursor=cursor, limit=2)
+            found.append([mover.customer for mover in page])
+            if cursor is None:
+                break
+        assert [mover.measures["litres"] for mover in page] == [60]
+        assert service.crowd(draft["id"], ("gold", "green"), cursor=None, limit=2) == ([], None)
+    assert found == [some[:2], some[2:3]]
+
+
 def test_a_coefficient_of_a_new_version_counts_without_a_move(shop: Shop) -> None:
     chen = shop.customer("CARD1")
     shop.sell(fuel(60), customer=chen)
