@@ -16,6 +16,7 @@ from loyalty.api.fills import routes as fills
 from loyalty.api.gifts import routes as gifts
 from loyalty.api.health import routes as health
 from loyalty.api.keys import routes as keys
+from loyalty.api.messages import routes as messages
 from loyalty.api.referrals import routes as referrals
 from loyalty.api.rule_sets import routes as rule_sets
 from loyalty.api.sales import routes as sales
@@ -46,6 +47,7 @@ ROUTERS = (
     tasks.router,
     referrals.router,
     gifts.router,
+    messages.router,
     stations.router,
     wishes.router,
     differences.router,

@@ -48,6 +48,11 @@ def _parser() -> argparse.ArgumentParser:
     add("serve", _serve, "Serves the API until SIGTERM or SIGINT.")
     add("send", _send, "Sends wishes to the network until SIGTERM or SIGINT. Several may run.")
     add(
+        "tell",
+        _tell,
+        "Tells customers what they shall know, by the channels of LOYALTY_CHANNELS_FILE, until SIGTERM or SIGINT. Several may run.",
+    )
+    add(
         "worker",
         _worker,
         "Runs the timed jobs (Celery with its clock) until SIGTERM or SIGINT. Needs LOYALTY_BROKER_URL.",
@@ -67,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "up",
         _up,
-        "Migrates, then runs `serve` and `send` until SIGTERM or SIGINT: a whole programme for a given gateway.",
+        "Migrates, then runs `serve`, `send` and `tell` until SIGTERM or SIGINT: a whole programme for a given gateway.",
     )
     staff = commands.add_parser("staff", help="People, and keys of tills and devices.").add_subparsers(
         required=True, metavar="COMMAND"
@@ -134,6 +139,28 @@ def _send(settings: Settings, _chosen: argparse.Namespace) -> int:
     database = Database(settings.database_url)
     with network_client(settings) as client:
         Daemon(Sender(database, client, settings), settings.poll_interval).run_until_signal()
+    database.close()
+    return 0
+
+
+def _tell(settings: Settings, _chosen: argparse.Namespace) -> int:
+    from threading import Thread
+
+    import loyalty.models  # noqa: F401 (all tables)
+    from loyalty.kit.database import Database
+    from loyalty.messages.channels import Channels
+    from loyalty.messages.expiring import ExpiryListener
+    from loyalty.messages.messenger import Messenger
+    from loyalty.network.client import network_client
+    from loyalty.network.daemon import Daemon
+    from loyalty.network.news import News
+
+    channels, database = Channels.of(settings), Database(settings.database_url)
+    with network_client(settings) as client:
+        listener, told = ExpiryListener(database, News(client), settings.longest_pause), Event()
+        Thread(target=listener.run, args=(told,), name="listener", daemon=True).start()
+        Daemon(Messenger(database, channels, settings), settings.poll_interval).run_until_signal()
+        told.set()
     database.close()
     return 0
 
@@ -225,7 +252,7 @@ def _up(settings: Settings, chosen: argparse.Namespace) -> int:
 
     network_client(settings).close()  # wrong settings are told now, and by one process
     _migrate(settings, chosen)
-    children = [subprocess.Popen([sys.executable, "-m", "loyalty", part]) for part in ("serve", "send")]  # noqa: S603
+    children = [subprocess.Popen([sys.executable, "-m", "loyalty", part]) for part in ("serve", "send", "tell")]  # noqa: S603
     told = Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda _signal, _frame: told.set())

@@ -8,11 +8,12 @@ from loyalty.awards.models import BookedAward, BookedTakeBack, CarriedRemainder
 from loyalty.bonuses.models import Bonus
 from loyalty.budgets.models import BudgetUse
 from loyalty.corrections.models import Correction
-from loyalty.customers.models import Consent, Customer, Identifier, SeenDevice
+from loyalty.customers.models import Address, Consent, Customer, Identifier, SeenDevice
 from loyalty.devices.models import Device
 from loyalty.fills.models import DeviceEvent, Fill
 from loyalty.gifts.models import KeptGiftPlan
 from loyalty.http.idempotency.models import IdempotencyRecord
+from loyalty.messages.models import Delivery, HeardUntil, KeptKind, Message
 from loyalty.network.models import Check, Difference, Member, OutgoingOrder, Wish
 from loyalty.people.models import FailedSignIn, Person, RecoveryCode, StaffSession
 from loyalty.referrals.models import KeptReferralScheme, Referral, ReferralCode
@@ -24,6 +25,7 @@ from loyalty.tasks.models import KeptTask
 from loyalty.tiers.models import KeptTierScheme, TierMove
 
 TABLES = (
+    Address,
     AuditEntry,
     Bonus,
     BookedAward,
@@ -35,20 +37,24 @@ TABLES = (
     Correction,
     Customer,
     CustomerDay,
+    Delivery,
     Device,
     DeviceEvent,
     Difference,
     FailedSignIn,
     Fill,
+    HeardUntil,
     IdempotencyRecord,
     Identifier,
     Key,
     KeptGiftPlan,
+    KeptKind,
     KeptReferralScheme,
     KeptRuleSet,
     KeptTask,
     KeptTierScheme,
     Member,
+    Message,
     OutgoingOrder,
     Person,
     RecordedReturn,

@@ -18,8 +18,12 @@ from loyalty.earning.reasons import Text
 from loyalty.kit.database import clock_of
 from loyalty.kit.errors import Contradiction
 from loyalty.kit.ids import new_id
+from loyalty.messages.service import MessageService
 from loyalty.network.members import as_member
 from loyalty.network.wishes import IssueWish, ReverseWish, WishService
+
+_MESSAGES = {Cause.TASK: "task_done", Cause.REFERRAL: "referral_rewarded"}
+"""Which kind of message tells of a cause; the others are gifts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,7 @@ class BonusService:
         self._session = session
         self._bonuses = BonusRepository(session)
         self._wishes = WishService(session)
+        self._messages = MessageService(session)
 
     def grant(self, customer: str, wanted: Grant) -> Bonus:
         """Gives a customer a bonus that they do not have."""
@@ -85,6 +90,8 @@ class BonusService:
                 facts={"bonus": bonus.id, "reason": wanted.reason.en, **wanted.facts},
             )
         )
+        values = {"points": bonus.points, "reason": bonus.reason}
+        self._messages.tell(customer, _MESSAGES.get(wanted.cause, "gift_given"), f"bonus:{bonus.id}", values)
         return bonus
 
     def revoke(self, bonus: Bonus, *, because: str) -> None:
@@ -102,6 +109,9 @@ class BonusService:
         else:
             bonus.revoked_by = reference
         self._bonuses.flush()
+        if not self._messages.untell(bonus.customer_id, f"bonus:{bonus.id}"):
+            values = {"points": bonus.points, "reason": bonus.reason}
+            self._messages.tell(bonus.customer_id, "bonus_taken_back", reference, values)
 
     # ---------------------------------------------------------------- looking
 

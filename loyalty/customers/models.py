@@ -19,6 +19,17 @@ class IdentifierKind(StrEnum):
     PLATE = "plate"
 
 
+class ChannelName(StrEnum):
+    """By what a customer can be told something."""
+
+    APP = "app"
+    SMS = "sms"
+    WECOM = "wecom"
+    DINGTALK = "dingtalk"
+    MAIL = "mail"
+    WEBHOOK = "webhook"
+
+
 class Customer(Base):
     """Somebody who takes part. The network knows them as `external:` and this id, and nothing else of them."""
 
@@ -33,6 +44,8 @@ class Customer(Base):
     """In basis points."""
     tier_grace_until: Mapped[date | None]
     """The last day of the grace, if too little was bought for the tier."""
+    language: Mapped[str] = mapped_column(String(2), default="zh", server_default="zh")
+    """In which they are told something: `en` or `zh`."""
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
     erased_at: Mapped[datetime | None]
 
@@ -59,6 +72,17 @@ class Identifier(Base):
     """Without spaces and the like, so one card has one value."""
     added_at: Mapped[datetime] = mapped_column(default=time_of_insert)
     removed_at: Mapped[datetime | None]
+
+
+class Address(Base):
+    """Where a customer is reached by a channel, other than by phone."""
+
+    __tablename__ = "addresses"
+
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"), primary_key=True)
+    channel: Mapped[ChannelName] = mapped_column(chosen(ChannelName), primary_key=True)
+    value: Mapped[str] = mapped_column(String(200))
+    added_at: Mapped[datetime] = mapped_column(default=time_of_insert)
 
 
 class Consent(Base):

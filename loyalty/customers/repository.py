@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Select, delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from loyalty.customers.models import Consent, Customer, Identifier, IdentifierKind, SeenDevice
+from loyalty.customers.models import Address, ChannelName, Consent, Customer, Identifier, IdentifierKind, SeenDevice
 from loyalty.kit.paging import page_of
 
 
@@ -17,7 +17,7 @@ class CustomerRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def add(self, row: Customer | Identifier | Consent) -> None:
+    def add(self, row: Address | Customer | Identifier | Consent) -> None:
         """Adds a row."""
         self._session.add(row)
         self._session.flush()
@@ -48,9 +48,24 @@ class CustomerRepository:
         newest = select(func.max(Consent.id)).where(Consent.customer_id == customer).group_by(Consent.purpose)
         return self._session.scalars(select(Consent).where(Consent.id.in_(newest)).order_by(Consent.purpose)).all()
 
+    def addresses_of(self, customer: str) -> Sequence[Address]:
+        """Where the customer is reached, other than by phone."""
+        query = select(Address).where(Address.customer_id == customer)
+        return self._session.scalars(query.order_by(Address.channel)).all()
+
+    def address(self, customer: str, channel: ChannelName) -> Address | None:
+        """Where the customer is reached by a channel."""
+        return self._session.get(Address, (customer, channel))
+
+    def forget_address(self, address: Address) -> None:
+        """Deletes where a customer is reached by a channel."""
+        self._session.delete(address)
+        self._session.flush()
+
     def forget_identifiers(self, customer: str) -> None:
-        """Deletes all that the customer is or was known by, and where they were seen."""
+        """Deletes all that the customer is or was known by, where they are reached, and where they were seen."""
         self._session.execute(delete(Identifier).where(Identifier.customer_id == customer))
+        self._session.execute(delete(Address).where(Address.customer_id == customer))
         self._session.execute(delete(SeenDevice).where(SeenDevice.customer_id == customer))
 
     def page(self, cursor: str | None, limit: int) -> tuple[Sequence[Customer], str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from calendar import monthrange
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from loyalty.audit_log.service import AuditLog
 from loyalty.customers.identifiers import canonical
-from loyalty.customers.models import Consent, Customer, Identifier, IdentifierKind
+from loyalty.customers.models import Address, ChannelName, Consent, Customer, Identifier, IdentifierKind
 from loyalty.customers.repository import CustomerRepository
 from loyalty.kit.database import clock_of, lock
 from loyalty.kit.errors import Contradiction, Malformed, Unknown
@@ -20,6 +21,8 @@ from loyalty.kit.ids import new_id
 from loyalty.network.members import MemberService
 
 _LEAP_YEAR: Final = 2000
+_MAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_ADDRESS: Final = re.compile(r"[^\s\x00-\x1f]{1,200}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,48 @@ class CustomerService:
         self._customers.add(identifier)
         return identifier, True
 
+    # ---------------------------------------------------------------- how they are told something
+
+    def speak(self, customer_id: str, language: str, *, actor: str) -> Customer:
+        """Has a customer be told things in a language, `en` or `zh`."""
+        customer = self.living(customer_id)
+        if customer.language != language:
+            before = {"language": customer.language}
+            customer.language = language
+            self._session.flush()
+            self._log.note(actor, "language.changed", customer.id, before=before, after={"language": language})
+        return customer
+
+    def reach(self, customer_id: str, channel: ChannelName, value: str, *, actor: str) -> Address:
+        """Notes where a customer is reached by a channel, in the place of what was noted before."""
+        customer = self.living(customer_id)
+        _check_address(channel, value)
+        address = self._customers.address(customer.id, channel)
+        if address is None:
+            address = Address(customer_id=customer.id, channel=channel, value=value)
+            self._customers.add(address)
+        elif address.value == value:
+            return address
+        else:
+            address.value, address.added_at = value, clock_of(self._session).now()
+            self._session.flush()
+        self._log.note(actor, "address.noted", customer.id, after={"channel": channel.value})
+        return address
+
+    def reach_no_more(self, customer_id: str, channel: ChannelName, *, actor: str, reason: str) -> Address:
+        """Forgets where a customer is reached by a channel."""
+        customer = self.living(customer_id)
+        address = self._customers.address(customer.id, channel)
+        if address is None:
+            raise Unknown("unknown_address", f"{customer_id} has no address for {channel}")
+        self._customers.forget_address(address)
+        self._log.note(actor, "address.forgotten", customer.id, reason=reason, before={"channel": channel.value})
+        return address
+
+    def addresses_of(self, customer: Customer) -> Sequence[Address]:
+        """Where the customer is reached, other than by phone."""
+        return self._customers.addresses_of(customer.id)
+
     # ---------------------------------------------------------------- consents
 
     def consent(self, customer_id: str, *, purpose: str, text_version: str, is_given: bool, actor: str) -> Consent:
@@ -204,6 +249,16 @@ def _check_birthday(birthday: tuple[int, int], pointer: str) -> None:
     month, day = birthday
     if day > monthrange(_LEAP_YEAR, month)[1]:
         raise Malformed("bad_birthday", f"month {month} has no day {day}", pointer=pointer)
+
+
+def _check_address(channel: ChannelName, value: str) -> None:
+    if channel is ChannelName.SMS:
+        detail = "messages by sms go to the customer's phone: add the phone as an identifier"
+        raise Malformed("bad_address", detail, pointer="/channel")
+    if not _ADDRESS.fullmatch(value):
+        raise Malformed("bad_address", "an address has 1 to 200 characters and no space", pointer="/value")
+    if channel is ChannelName.MAIL and not _MAIL.fullmatch(value):
+        raise Malformed("bad_address", "an address for mail is such as lin.lan@mail.example", pointer="/value")
 
 
 def _hash(device: str) -> bytes:

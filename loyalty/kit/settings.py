@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     """Seconds: the longest pause before the network is asked again after a failure."""
 
     channels_file: Path | None = None
-    """The file that says by which channels customers are told something, and has their secrets. Without it nobody is told anything."""
+    """The file that says by which channels customers are told something; a secret. Without it nobody is told anything."""
     quiet_from: time = time(21)
     """When quiet hours begin, by the merchant's clock: nobody is told anything until they end."""
     quiet_until: time = time(8)

@@ -15,7 +15,6 @@ import re
 import sys
 import tomllib
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -23,6 +22,7 @@ from urllib.parse import quote
 import apprise
 from apprise.decorators import notify
 
+from loyalty.customers.models import ChannelName
 from loyalty.kit.settings import Settings, WrongSettings
 from loyalty.messages.templates import Text
 
@@ -34,17 +34,6 @@ _ASSET: Final = apprise.AppriseAsset(service_timeout=_TIMEOUT)
 _LONGEST_DETAIL: Final = 300
 _URL = re.compile(r"[a-z0-9+]+://\S+", re.IGNORECASE)
 _SETTING: Final = "LOYALTY_CHANNELS_FILE"
-
-
-class ChannelName(StrEnum):
-    """The channels that there are."""
-
-    APP = "app"
-    SMS = "sms"
-    WECOM = "wecom"
-    DINGTALK = "dingtalk"
-    MAIL = "mail"
-    WEBHOOK = "webhook"
 
 
 class NotSent(Exception):

@@ -1,25 +1,31 @@
-"""The sender as a process: it steps while there is work, looks again soon when there is none, and stops between two steps."""
+"""A worker as a process: it steps while there is work, looks again soon when there is none, and stops between two steps."""
 
 from __future__ import annotations
 
 import signal
 from threading import Event
 from types import FrameType
+from typing import Protocol
 
 import structlog
 from sqlalchemy.exc import DBAPIError
-
-from loyalty.network.sender import Sender
 
 log = structlog.get_logger(__name__)
 _DATABASE_PAUSE = 1.0
 
 
-class Daemon:
-    """Runs a sender until it is told to stop."""
+class Worker(Protocol):
+    """What works step by step: a sender, a messenger."""
 
-    def __init__(self, sender: Sender, interval: float) -> None:
-        self._sender = sender
+    def step(self) -> bool:
+        """Does some of what is due. False if nothing is."""
+
+
+class Daemon:
+    """Runs a worker until it is told to stop."""
+
+    def __init__(self, worker: Worker, interval: float) -> None:
+        self._worker = worker
         self._interval = interval
         self._stop = Event()
 
@@ -31,7 +37,7 @@ class Daemon:
         """Steps until `stop`. A database that is away is waited for."""
         while not self._stop.is_set():
             try:
-                if not self._sender.step():
+                if not self._worker.step():
                     self._stop.wait(self._interval)
             except DBAPIError as error:
                 log.warning("the database is unavailable", detail=str(error.orig)[:300])

@@ -15,6 +15,7 @@ from loyalty.customers.models import Customer
 from loyalty.customers.service import CustomerService
 from loyalty.kit.database import clock_of
 from loyalty.kit.ids import new_id
+from loyalty.messages.service import MessageService
 from loyalty.plans.service import PlanService
 from loyalty.tiers.models import KeptTierScheme, TierMove
 from loyalty.tiers.repository import TierMoveRepository
@@ -101,6 +102,7 @@ class TierService:
         self._schemes = TierSchemeService(session)
         self._customers = CustomerService(session)
         self._moves = TierMoveRepository(session)
+        self._messages = MessageService(session)
 
     # ---------------------------------------------------------------- moving
 
@@ -144,20 +146,31 @@ class TierService:
             cause = MoveCause.SCHEME if customer.tier else MoveCause.REACHED if reached.rank else None
         level = scheme.levels[standing.rank]
         if cause is not None:
-            self._moves.add(
-                TierMove(
-                    id=new_id("tmv"),
-                    customer_id=customer.id,
-                    scheme=kept.id,
-                    from_tier=customer.tier,
-                    to_tier=level.id,
-                    cause=cause,
-                    measures=counted(reached.measures),
-                )
+            move = TierMove(
+                id=new_id("tmv"),
+                customer_id=customer.id,
+                scheme=kept.id,
+                from_tier=customer.tier,
+                to_tier=level.id,
+                cause=cause,
+                measures=counted(reached.measures),
             )
+            self._moves.add(move)
+            self._tell_of_move(move, level)
+        if standing.grace_until is not None and customer.tier_grace_until is None:
+            matter = f"tier_ending:{level.id}:{standing.grace_until}"
+            values = {"tier": _in_words(level), "until": standing.grace_until.isoformat()}
+            self._messages.tell(customer.id, "tier_ending", matter, values, good_until=standing.grace_until)
         customer.tier, customer.tier_coefficient = level.id, level.coefficient
         customer.tier_grace_until = standing.grace_until
         self._moves.flush()
+
+    def _tell_of_move(self, move: TierMove, level: Level) -> None:
+        """Tells a customer who has reached a level. What waits to be told of another one is no longer true."""
+        self._messages.untell_all(move.customer_id, "tier_reached")
+        self._messages.untell_all(move.customer_id, "tier_ending")
+        if move.cause is MoveCause.REACHED:
+            self._messages.tell(move.customer_id, "tier_reached", f"tier:{move.id}", {"tier": _in_words(level)})
 
     # ---------------------------------------------------------------- looking
 
@@ -226,6 +239,10 @@ class TierService:
                 if reached.rank >= best[customer].rank:
                     best[customer] = reached
         return best
+
+
+def _in_words(level: Level) -> dict[str, str]:
+    return {"en": level.name.en, "zh": level.name.zh}
 
 
 def scheme_of(kept: KeptTierScheme) -> TierScheme:

@@ -7,6 +7,8 @@ from typing import Annotated
 from fastapi import Query
 
 from loyalty.api.customers.schemas import (
+    AddressBody,
+    AddressView,
     Birthday,
     ConsentBody,
     ConsentView,
@@ -15,10 +17,11 @@ from loyalty.api.customers.schemas import (
     Farewell,
     IdentifierBody,
     IdentifierView,
+    LanguageBody,
     NewCustomer,
 )
 from loyalty.api.fields import Decision
-from loyalty.customers.models import Customer, IdentifierKind
+from loyalty.customers.models import ChannelName, Customer, IdentifierKind
 from loyalty.customers.service import CustomerService, Shown
 from loyalty.http.routes import Calling, Cursor, Limit, api
 from loyalty.joining.service import Joiner, JoiningService
@@ -87,6 +90,26 @@ def remove_identifier(call: Calling, customer: str, identifier: str, decision: D
     return IdentifierView.of(customers.unlink(customer, identifier, actor=call.actor, reason=decision.reason))
 
 
+@router.post("/v1/customers/{customer}/language")
+def set_language(call: Calling, customer: str, spoken: LanguageBody) -> CustomerView:
+    """Say in which language a customer is told something."""
+    return CustomerView.of(CustomerService(call.session).speak(customer, spoken.language, actor=call.actor))
+
+
+@router.post("/v1/customers/{customer}/addresses")
+def keep_address(call: Calling, customer: str, address: AddressBody) -> AddressView:
+    """Note where a customer is reached by a channel, in the place of what was noted before."""
+    customers = CustomerService(call.session)
+    return AddressView.of(customers.reach(customer, address.channel, address.value, actor=call.actor))
+
+
+@router.post("/v1/customers/{customer}/addresses/{channel}/remove")
+def remove_address(call: Calling, customer: str, channel: ChannelName, decision: Decision) -> AddressView:
+    """Forget where a customer is reached by a channel."""
+    customers = CustomerService(call.session)
+    return AddressView.of(customers.reach_no_more(customer, channel, actor=call.actor, reason=decision.reason))
+
+
 @router.post("/v1/customers/{customer}/consents", status_code=201)
 def note_consent(call: Calling, customer: str, consent: ConsentBody) -> ConsentView:
     """Note what a customer agrees to, or no longer does."""
@@ -102,4 +125,6 @@ def erase_customer(call: Calling, customer: str, farewell: Farewell) -> Customer
 
 
 def _whole(customers: CustomerService, customer: Customer) -> CustomerDetailView:
-    return CustomerDetailView.whole(customer, customers.identifiers_of(customer), customers.consents_of(customer))
+    return CustomerDetailView.whole(
+        customer, customers.identifiers_of(customer), customers.consents_of(customer), customers.addresses_of(customer)
+    )

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from loyalty.api.fields import Body, Decision, View
 from loyalty.api.referrals.schemas import Device, ReferralCodeText
-from loyalty.customers.models import Consent, Customer, Identifier, IdentifierKind
+from loyalty.customers.models import Address, ChannelName, Consent, Customer, Identifier, IdentifierKind
 
 _Word = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9._-]+$")]
 
@@ -46,6 +46,19 @@ class ConsentBody(Body):
     is_given: bool
 
 
+class LanguageBody(Body):
+    """In which language a customer is told something."""
+
+    language: Literal["en", "zh"]
+
+
+class AddressBody(Body):
+    """Where a customer is reached by a channel."""
+
+    channel: ChannelName
+    value: str = Field(min_length=1, max_length=200, examples=["lin.lan@mail.example"])
+
+
 class Farewell(Decision):
     """Somebody leaves and is to be forgotten."""
 
@@ -71,12 +84,21 @@ class ConsentView(View):
     at: datetime
 
 
+class AddressView(View):
+    """Where a customer is reached by a channel."""
+
+    channel: ChannelName
+    value: str
+    added_at: datetime
+
+
 class CustomerView(BaseModel):
     """A customer. The network knows them as `external:` and this id."""
 
     id: str
     birthday: Birthday | None
     tier: str
+    language: str
     created_at: datetime
     erased_at: datetime | None
 
@@ -91,16 +113,22 @@ class CustomerDetailView(CustomerView):
 
     identifiers: list[IdentifierView]
     consents: list[ConsentView]
+    addresses: list[AddressView]
 
     @classmethod
     def whole(
-        cls, customer: Customer, identifiers: Sequence[Identifier], consents: Sequence[Consent]
+        cls,
+        customer: Customer,
+        identifiers: Sequence[Identifier],
+        consents: Sequence[Consent],
+        addresses: Sequence[Address],
     ) -> CustomerDetailView:
         """The view of a customer's rows."""
         return cls(
             **_plain(customer),
             identifiers=[IdentifierView.of(one) for one in identifiers],
             consents=[ConsentView.of(one) for one in consents],
+            addresses=[AddressView.of(one) for one in addresses],
         )
 
 
@@ -111,6 +139,7 @@ def _plain(customer: Customer) -> dict[str, object]:
         "id": customer.id,
         "birthday": birthday,
         "tier": customer.tier,
+        "language": customer.language,
         "created_at": customer.created_at,
         "erased_at": customer.erased_at,
     }

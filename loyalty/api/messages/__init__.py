@@ -1,0 +1,1 @@
+"""Wishes, and what a person decides about refused ones."""
