@@ -1,0 +1,1 @@
+"""Messages: channels, texts, timing, and what customers are told."""
