@@ -48,9 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     add("serve", _serve, "Serves the API until SIGTERM or SIGINT.")
     add("send", _send, "Sends wishes to the network until SIGTERM or SIGINT. Several may run.")
     add(
-        "tell",
-        _tell,
-        "Tells customers what they shall know, by the channels of LOYALTY_CHANNELS_FILE, until SIGTERM or SIGINT. Several may run.",
+        "notify",
+        _notify,
+        "Sends customers their messages, by the channels of LOYALTY_CHANNELS_FILE, until SIGTERM or SIGINT. Several may run.",
     )
     add(
         "worker",
@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "up",
         _up,
-        "Migrates, then runs `serve`, `send` and `tell` until SIGTERM or SIGINT: a whole programme for a given gateway.",
+        "Migrates, then runs `serve`, `send` and `notify` until SIGTERM or SIGINT: a whole programme for a given gateway.",
     )
     staff = commands.add_parser("staff", help="People, and keys of tills and devices.").add_subparsers(
         required=True, metavar="COMMAND"
@@ -143,7 +143,7 @@ def _send(settings: Settings, _chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _tell(settings: Settings, _chosen: argparse.Namespace) -> int:
+def _notify(settings: Settings, _chosen: argparse.Namespace) -> int:
     from threading import Thread
 
     import loyalty.models  # noqa: F401 (all tables)
@@ -252,7 +252,7 @@ def _up(settings: Settings, chosen: argparse.Namespace) -> int:
 
     network_client(settings).close()  # wrong settings are told now, and by one process
     _migrate(settings, chosen)
-    children = [subprocess.Popen([sys.executable, "-m", "loyalty", part]) for part in ("serve", "send", "tell")]  # noqa: S603
+    children = [subprocess.Popen([sys.executable, "-m", "loyalty", part]) for part in ("serve", "send", "notify")]  # noqa: S603
     told = Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda _signal, _frame: told.set())

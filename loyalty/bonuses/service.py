@@ -91,7 +91,7 @@ class BonusService:
             )
         )
         values = {"points": bonus.points, "reason": bonus.reason}
-        self._messages.tell(customer, _MESSAGES.get(wanted.cause, "gift_given"), f"bonus:{bonus.id}", values)
+        self._messages.notify(customer, _MESSAGES.get(wanted.cause, "gift_given"), f"bonus:{bonus.id}", values)
         return bonus
 
     def revoke(self, bonus: Bonus, *, because: str) -> None:
@@ -109,9 +109,9 @@ class BonusService:
         else:
             bonus.revoked_by = reference
         self._bonuses.flush()
-        if not self._messages.untell(bonus.customer_id, f"bonus:{bonus.id}"):
+        if not self._messages.drop(bonus.customer_id, f"bonus:{bonus.id}"):
             values = {"points": bonus.points, "reason": bonus.reason}
-            self._messages.tell(bonus.customer_id, "bonus_taken_back", reference, values)
+            self._messages.notify(bonus.customer_id, "bonus_taken_back", reference, values)
 
     # ---------------------------------------------------------------- looking
 

@@ -78,5 +78,5 @@ class ExpiryListener:
                     "days": said.days,
                 }
                 matter = f"expiring:{said.program}:{said.expires_on}:{said.days}"
-                messages.tell(said.customer, "points_expiring", matter, values, good_until=said.expires_on)
+                messages.notify(said.customer, "points_expiring", matter, values, good_until=said.expires_on)
             messages.hear(TOPIC, said.event)

@@ -128,8 +128,8 @@ class Messenger:
     def _wait_until(self, session: Session, customer: Customer, now: datetime) -> datetime:
         """When the customer may be told something, which may be now."""
         messages, timing = MessageRepository(session), self._timing
-        told = messages.told_since(customer.id, timing.day_began(now))
-        if told >= timing.a_day or messages.told_since(customer.id, timing.week_began(now)) >= timing.a_week:
+        told = messages.sent_since(customer.id, timing.day_began(now))
+        if told >= timing.a_day or messages.sent_since(customer.id, timing.week_began(now)) >= timing.a_week:
             return timing.next_day(now)
         return timing.awake(now)
 

@@ -77,7 +77,7 @@ class MessageRepository:
         query = select(Delivery).where(Delivery.message_id == message)
         return self._session.scalars(query.order_by(Delivery.id)).all()
 
-    def told_since(self, customer: str, since: datetime) -> int:
+    def sent_since(self, customer: str, since: datetime) -> int:
         """How often a customer was told something since a moment, or may have been."""
         query = select(func.count()).where(Delivery.customer_id == customer, Delivery.begun_at >= since)
         return self._session.scalar(query.where(Delivery.outcome != DeliveryOutcome.NOT_SENT)) or 0

@@ -41,7 +41,7 @@ class MessageService:
 
     # ---------------------------------------------------------------- telling
 
-    def tell(
+    def notify(
         self, customer: str, kind: str, matter: str, values: Mapping[str, Any], *, good_until: date | None = None
     ) -> None:
         """Has a customer be told of a matter, unless they were already. Whoever calls sees to it that no two do at once."""
@@ -60,7 +60,7 @@ class MessageService:
                 )
             )
 
-    def untell(self, customer: str, matter: str) -> bool:
+    def drop(self, customer: str, matter: str) -> bool:
         """Withholds what is no longer true, if it waits; whether it did."""
         message = self._messages.about(customer, matter)
         if message is None or message.state is not MessageState.WAITING:
@@ -68,7 +68,7 @@ class MessageService:
         self._withhold(message)
         return True
 
-    def untell_all(self, customer: str, kind: str) -> None:
+    def drop_all(self, customer: str, kind: str) -> None:
         """Withholds all of a kind that waits and is no longer true."""
         for message in self._messages.waiting_of(customer, kind):
             self._withhold(message)

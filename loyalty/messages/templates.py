@@ -73,13 +73,13 @@ KINDS: Final[Mapping[str, Kind]] = {
     ),
     "task_done": _kind(
         ("Task done", "{reason}: {points} points are yours."),
-        ("任务完成", "{reason}：奖励您 {points} 积分。"),
+        ("任务完成", "{reason}：奖赏您 {points} 积分。"),
         points=300,
         reason={"en": "three days running", "zh": "连续三天加油"},
     ),
     "referral_rewarded": _kind(
         ("Thank you for bringing somebody", "{reason}: {points} points are yours."),
-        ("推荐奖励", "{reason}：奖励您 {points} 积分。"),
+        ("推荐奖赏", "{reason}：奖赏您 {points} 积分。"),
         points=500,
         reason={"en": "your friend's first fill", "zh": "好友首次加油"},
     ),

@@ -156,21 +156,21 @@ class TierService:
                 measures=counted(reached.measures),
             )
             self._moves.add(move)
-            self._tell_of_move(move, level)
+            self._notify_of_move(move, level)
         if standing.grace_until is not None and customer.tier_grace_until is None:
             matter = f"tier_ending:{level.id}:{standing.grace_until}"
             values = {"tier": _in_words(level), "until": standing.grace_until.isoformat()}
-            self._messages.tell(customer.id, "tier_ending", matter, values, good_until=standing.grace_until)
+            self._messages.notify(customer.id, "tier_ending", matter, values, good_until=standing.grace_until)
         customer.tier, customer.tier_coefficient = level.id, level.coefficient
         customer.tier_grace_until = standing.grace_until
         self._moves.flush()
 
-    def _tell_of_move(self, move: TierMove, level: Level) -> None:
+    def _notify_of_move(self, move: TierMove, level: Level) -> None:
         """Tells a customer who has reached a level. What waits to be told of another one is no longer true."""
-        self._messages.untell_all(move.customer_id, "tier_reached")
-        self._messages.untell_all(move.customer_id, "tier_ending")
+        self._messages.drop_all(move.customer_id, "tier_reached")
+        self._messages.drop_all(move.customer_id, "tier_ending")
         if move.cause is MoveCause.REACHED:
-            self._messages.tell(move.customer_id, "tier_reached", f"tier:{move.id}", {"tier": _in_words(level)})
+            self._messages.notify(move.customer_id, "tier_reached", f"tier:{move.id}", {"tier": _in_words(level)})
 
     # ---------------------------------------------------------------- looking
 

@@ -32,7 +32,7 @@ def test_a_messenger_that_is_killed_tells_nobody_twice(
         done(shop.api.post("/v1/customers", {"identifiers": [{"kind": "phone", "value": "+8613800138000"}]}))["id"]
     )
     with programme.session.begin() as session:
-        MessageService(session).tell(customer, "gift_given", "x", {"points": 1, "reason": {"en": "a", "zh": "b"}})
+        MessageService(session).notify(customer, "gift_given", "x", {"points": 1, "reason": {"en": "a", "zh": "b"}})
     with web_service() as service:
         taken, gone = threading.Event(), threading.Event()
 
@@ -51,7 +51,7 @@ def test_a_messenger_that_is_killed_tells_nobody_twice(
             "LOYALTY_GATEWAY_URL": "http://127.0.0.1:1",
             "LOYALTY_API_KEY": "tdk_test",
         }
-        process = subprocess.Popen([sys.executable, "-m", "loyalty", "tell"], env={**os.environ, **own})
+        process = subprocess.Popen([sys.executable, "-m", "loyalty", "notify"], env={**os.environ, **own})
         try:
             assert taken.wait(PATIENCE)
         finally:

@@ -265,7 +265,7 @@ def test_a_reminder_that_is_late_is_not_told(post: Post) -> None:
     with post.shop.api.database.session.begin() as session:
         values = {"points": 1, "program": "FUEL", "expires_on": "2026-07-06", "days": 1}
         day = (MORNING - timedelta(days=1)).date()
-        MessageService(session).tell(customer, "points_expiring", "x", values, good_until=day)
+        MessageService(session).notify(customer, "points_expiring", "x", values, good_until=day)
     assert post.tell() == []
     assert post.messages() == [("points_expiring", "withheld", "too_late")]
 
