@@ -118,7 +118,7 @@ def _without_addresses(said: str, to: str) -> str:
 logging.getLogger("apprise").propagate = False
 
 
-@notify(on="console")
+@notify(on="console")  # type: ignore[no-untyped-call, untyped-decorator] # Apprise's own
 def _console(body: str, title: str, *_arguments: Any, **_named: Any) -> bool:
     sys.stderr.write(f"message: {title}: {body}\n")
     sys.stderr.flush()
