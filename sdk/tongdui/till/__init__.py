@@ -8,6 +8,7 @@ with read_till("fuel_day.csv") as sheet:          # accounts for every row, issu
 The format, the rules and the reasons for them are in `docs/issue-at-the-pump.md`.
 """
 
+from ._goods import Goods, goods_of
 from ._import import TillImport
 from ._inspect import Inspection, inspect_till
 from ._mapping import TillMapping
@@ -19,6 +20,7 @@ from ._sheet import HeldBack, Sale, TillSheet, read_till
 
 __all__ = [
     "Changed",
+    "Goods",
     "HeldBack",
     "Inspection",
     "Line",
@@ -37,6 +39,7 @@ __all__ = [
     "TillResult",
     "TillSheet",
     "Unmatched",
+    "goods_of",
     "inspect_till",
     "read_till",
 ]

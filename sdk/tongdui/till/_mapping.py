@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
@@ -20,6 +21,7 @@ from tongdui._canonical import canonical
 from tongdui._errors import TillError
 
 from ._points import PointsRule
+from ._words import measure_of
 
 RFC3339 = "rfc3339"
 EXCEL = "excel"
@@ -37,11 +39,14 @@ _SETTINGS: Mapping[str, frozenset[str]] = {
     "numbers": frozenset({"decimal", "thousands", "currency", "negative", "bare_fraction"}),
     "columns": frozenset({*COLUMNS, "optional"}),
     "rows": frozenset({"only", "skip", "ignore"}),
-    "customers": frozenset({"none"}),
+    "customers": frozenset({"none", "kind", "country"}),
     "returns": frozenset({"prefix"}),
 }
 """The settings of each section; those of the other sections are categories."""
 _CATEGORIES = ("articles", "points", "units")
+
+CUSTOMER_KINDS = ("card", "phone", "plate")
+"""What the customer column may have."""
 
 _MOVED = {"delimiter": "file", "encoding": "file"}
 _NEGATIVE = ("leading", "trailing", "parentheses")
@@ -49,6 +54,7 @@ _THOUSANDS = ("", ",", ".", " ", "'")
 _DURATION = re.compile(r"(\d{1,5})([smhd])", re.ASCII)
 _UNITS_OF_TIME = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _SAYS_SOMETHING = re.compile("[-+%‰()0-9\u2010-\u2015\u2212\uff0b\uff0d]")
+_COUNTRY = re.compile(r"\+[1-9]\d{0,2}", re.ASCII)
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 
 
@@ -124,6 +130,8 @@ class TillMapping:
         longest_sale: The longest time between two rows of one sale that follow each other.
         amount_decimals: The most decimals of an amount.
         no_customer: What the till writes where there was no customer.
+        customer_kind: What the customer column has: `card`, `phone` or `plate`.
+        customer_country: The country's code of phones that are written without one, such as `+86`.
         return_prefix: A sale whose number begins with it is a return. So is one with negative quantities only.
         units: Units that the articles of a category are sold in. A row with a different one is malformed.
         file: How the file is written.
@@ -142,6 +150,8 @@ class TillMapping:
     longest_sale: timedelta = timedelta(minutes=60)
     amount_decimals: int = 2
     no_customer: tuple[str, ...] = ()
+    customer_kind: str = "card"
+    customer_country: str = ""
     return_prefix: str = ""
     units: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     file: FileFormat = field(default_factory=FileFormat)
@@ -170,6 +180,25 @@ class TillMapping:
         """
         form = self.reference or ("till:{till}:{day}:{sale}" if till else "till:{day}:{sale}")
         return form.format(till=till, day=day.isoformat(), sale=sale)
+
+    def measure_of(self, category: str, unit: str, quantity: Decimal) -> str:
+        """What a quantity is told in.
+
+        Args:
+            category: The article's category.
+            unit: The unit as the file writes it, or "".
+            quantity: The quantity.
+
+        Returns:
+            `l`, `kg`, `kwh`, or `piece` for what is counted. Without a unit it is what [units] says of the category, if that leaves
+            no doubt: a number that is not whole counts no pieces. Empty if nobody can say, or for another unit, such as `ml`.
+        """
+        if unit:
+            return measure_of(unit)
+        measures = {measure_of(one) for one in self.units.get(category, ())}
+        if len(measures) > 1 and "piece" in measures:
+            return "piece" if quantity % 1 == 0 else ""
+        return measures.pop() if len(measures) == 1 else ""
 
     def day_of(self, time: datetime) -> date:
         """The business day that a time belongs to."""
@@ -371,6 +400,8 @@ class _Document:
             "numbers": self._numbers(),
             "rows": self._rows(),
             "no_customer": customers.texts("none") if "none" in customers else (),
+            "customer_kind": customers.one_of("kind", CUSTOMER_KINDS) if "kind" in customers else "card",
+            "customer_country": _country(customers.text("country")) if "country" in customers else "",
             "return_prefix": canonical(self._section("returns").found.get("prefix", "")),
         }
 
@@ -482,6 +513,12 @@ def _zone(zone: str) -> ZoneInfo:
         return ZoneInfo(zone)
     except (KeyError, ValueError, OSError) as error:
         raise ValueError(f"this machine knows no time zone {zone!r} (pip install tzdata?)") from error
+
+
+def _country(code: str) -> str:
+    if not _COUNTRY.fullmatch(code):
+        raise ValueError(f'[customers] country is the code of a country such as "+86", not {code!r}')
+    return code
 
 
 def _clock(text: str) -> timedelta:

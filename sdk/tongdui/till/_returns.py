@@ -349,6 +349,13 @@ def _as_sold(row: Row, sign: int) -> Line:
     return Line(row.article, row.category, quantity.copy_abs() if amount > 0 else quantity, amount)
 
 
+def rows_as_sold(back: Return) -> tuple[Row, ...]:
+    """The rows of a return with the signs that they were sold with."""
+    sign = _sign_of(back.rows)
+    as_sold = ((row, _as_sold(row, sign)) for row in back.rows)
+    return tuple(row._replace(quantity=line.quantity, amount=line.amount) for row, line in as_sold)
+
+
 def _sign_of(rows: Sequence[Row]) -> int:
     """Whether a return is written with the signs of a sale (1) or with the opposite ones (-1)."""
     total = exact_sum(row.amount for row in rows) or exact_sum(row.quantity for row in rows)

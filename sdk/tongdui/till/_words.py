@@ -162,6 +162,13 @@ MEASURED_UNITS = (
 )  # fmt: skip
 """Units of goods that are measured, not counted."""
 
+MEASURES: Mapping[str, tuple[str, ...]] = {
+    "l": ("l", "ltr", "litre", "litres", "liter", "liters", "升", "公升"),
+    "kg": ("kg", "kgs", "kilogram", "kilograms", "公斤", "千克"),
+    "kwh": ("kwh", "度", "千瓦时"),
+}
+"""What tills call the units that measures are told in."""
+
 PIECE_UNITS = (
     "pcs", "pc", "piece", "pieces", "ea", "each", "unit", "units", "item", "items", "bottle", "bottles", "can",
     "cans", "box", "boxes", "pack", "packs", "bag", "bags", "cup", "cups", "set", "sets", "pair", "pairs", "roll",
@@ -239,3 +246,9 @@ def is_measured(unit: str) -> bool:
 
 
 _MEASURED = frozenset(map(word, MEASURED_UNITS))
+_MEASURES = {word(unit): measure for measure, units in MEASURES.items() for unit in units}
+
+
+def measure_of(unit: str) -> str:
+    """The measure that a unit is: `l`, `kg`, `kwh`, or `piece` for what is counted. Empty for another one, such as `ml`."""
+    return _MEASURES.get(word(unit), "" if is_measured(unit) or not word(unit) else "piece")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ def parsed(**change: Any) -> TillMapping:
         ({"till": {"reference": "{sale!r}"}}, "must contain {sale}, and may contain {day} and {till}"),
         ({"till": {"reference": "{till}:{sale}"}}, "no till"),
         ({"till": {"reference": "{day}:{sale}"}, "columns": {**COLUMNS, "till": "k"}}, "must contain {till}"),
+        ({"customers": {"kind": "face"}}, r"\[customers\] kind is one of 'card', 'phone', 'plate'"),
+        ({"customers": {"country": "86"}}, r'\[customers\] country is the code of a country such as "\+86"'),
         ({"file": {"encoding": "klingon"}}, "no encoding"),
         ({"file": {"encoding": "hex"}}, "no encoding"),
         ({"file": {"delimiter": ";;"}}, "one character"),
@@ -146,3 +149,29 @@ def test_a_mapping_that_is_not_there_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["station", "online_retail"])
 def test_the_mappings_that_ship_are_good(name: str) -> None:
     assert TillMapping.load(name).rule.points({}) == 0
+
+
+def test_customers_are_cards_unless_the_mapping_says_otherwise() -> None:
+    assert (parsed().customer_kind, parsed().customer_country) == ("card", "")
+    phones = parsed(customers={"kind": "phone", "country": "+86"})
+    assert (phones.customer_kind, phones.customer_country) == ("phone", "+86")
+
+
+@pytest.mark.parametrize(
+    ("category", "unit", "quantity", "measure"),
+    [
+        ("fuel", "公升", "38.2", "l"),
+        ("fuel", "L", "40", "l"),
+        ("shop", "千克", "0.5", "kg"),
+        ("shop", "kWh", "12.5", "kwh"),
+        ("shop", "瓶", "2", "piece"),
+        ("shop", "ml", "500", ""),
+        ("fuel", "", "40", "l"),
+        ("shop", "", "2", "piece"),
+        ("shop", "", "0.5", ""),
+        ("wash", "", "1", ""),
+    ],
+)
+def test_a_quantity_is_told_in_a_measure(category: str, unit: str, quantity: str, measure: str) -> None:
+    """Without a unit the category decides, if it leaves no doubt."""
+    assert TillMapping.load("station").measure_of(category, unit, Decimal(quantity)) == measure
