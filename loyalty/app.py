@@ -23,6 +23,7 @@ from loyalty.api.sales import routes as sales
 from loyalty.api.stations import routes as stations
 from loyalty.api.tasks import routes as tasks
 from loyalty.api.tiers import routes as tiers
+from loyalty.api.till_files import routes as till_files
 from loyalty.api.wishes import routes as wishes
 from loyalty.http import problems
 from loyalty.http.counting import CountingMiddleware
@@ -39,6 +40,7 @@ ROUTERS = (
     health.router,
     sales.router,
     corrections.router,
+    till_files.router,
     devices.router,
     fills.router,
     customers.router,
@@ -71,6 +73,7 @@ def create_app(database: Database, settings: Settings | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.database = database
+    app.state.till_mappings = None if settings is None else settings.till_mappings
     app.state.metrics = Metrics()
     problems.install(app)
     for router in ROUTERS:

@@ -6,6 +6,7 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from threading import Event
 
 from loyalty.kit.logs import configure as configure_logs
@@ -59,6 +60,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("check", _check, "Compares with the network what is new since the last check; 1 if something was found.")
     add("evaluate-again", _evaluate_again, "Evaluates the sales that no rule set covered, of which one does by now.")
+    till_file = add(
+        "till-file",
+        _till_file,
+        "Books what a till's export says, and says what became of it; 1 if something was not booked. Safe to repeat.",
+    )
+    till_file.add_argument("file", type=Path, metavar="FILE", help="CSV, text or .xlsx")
+    till_file.add_argument("--station", required=True, help="the station whose till it is, such as S17")
+    till_file.add_argument(
+        "--mapping",
+        default="station",
+        help="a mapping file, as `tongdui till inspect` proposes it, or the name of one; by default %(default)s",
+    )
     add(
         "review-tiers",
         _review_tiers,
@@ -201,6 +214,22 @@ def _evaluate_again(settings: Settings, _chosen: argparse.Namespace) -> int:
     seen, earned = evaluate_again(settings)
     sys.stdout.write(f"{seen} sales without a rule set, {earned} of them have earned now\n")
     return 0
+
+
+def _till_file(settings: Settings, chosen: argparse.Namespace) -> int:
+    import loyalty.models  # noqa: F401 (all tables)
+    from loyalty.kit.database import Database
+    from loyalty.kit.errors import Refusal
+    from loyalty.till_files.reports import take_in_and_tell
+
+    database = Database(settings.database_url)
+    try:
+        return take_in_and_tell(database, chosen.file, chosen.station, chosen.mapping, settings.till_mappings)
+    except (OSError, Refusal) as error:
+        sys.stderr.write(f"{error}\n")
+        return CANNOT
+    finally:
+        database.close()
 
 
 def _add_key(settings: Settings, chosen: argparse.Namespace) -> int:

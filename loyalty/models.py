@@ -23,6 +23,7 @@ from loyalty.staff.models import Key
 from loyalty.stations.models import Station
 from loyalty.tasks.models import KeptTask
 from loyalty.tiers.models import KeptTierScheme, TierMove
+from loyalty.till_files.models import TillFile, TillFileRefusal
 
 TABLES = (
     Address,
@@ -66,5 +67,7 @@ TABLES = (
     StaffSession,
     Station,
     TierMove,
+    TillFile,
+    TillFileRefusal,
     Wish,
 )

@@ -7,12 +7,13 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from loyalty.sales.types import LONGEST_NUMBER, LONGEST_TILL, NUMBER
+
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500)]
 """Why a person decides so."""
-_NUMBER = r"^[^\s:~]+$"
-StationCode = Annotated[str, StringConstraints(min_length=1, max_length=20, pattern=_NUMBER)]
-Till = Annotated[str, StringConstraints(max_length=12, pattern=r"^[^\s:~]*$")]
-Number = Annotated[str, StringConstraints(min_length=1, max_length=32, pattern=_NUMBER)]
+StationCode = Annotated[str, StringConstraints(min_length=1, max_length=20, pattern=NUMBER)]
+Till = Annotated[str, StringConstraints(max_length=LONGEST_TILL, pattern=r"^[^\s:~]*$")]
+Number = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NUMBER, pattern=NUMBER)]
 """Of a till's document. Neither spaces nor `:` nor `~`: it is part of the document number in the network."""
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
 

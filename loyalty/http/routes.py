@@ -15,14 +15,13 @@ from starlette.concurrency import run_in_threadpool
 from loyalty.http.idempotency.models import IdempotencyRecord
 from loyalty.http.idempotency.service import HEADER, IdempotencyService, checked
 from loyalty.http.problems import MEDIA_TYPE, Problem
-from loyalty.http.rules import LOOKING_POSTS, PUBLIC, RULES
+from loyalty.http.rules import LARGEST_BODIES, LARGEST_BODY, LOOKING_POSTS, PUBLIC, RULES
 from loyalty.kit.database import Database
 from loyalty.kit.errors import NotAllowed, NotSignedIn, TooLarge
 from loyalty.kit.paging import LARGEST_PAGE
 from loyalty.staff.models import Key
 from loyalty.staff.service import KeyService
 
-LARGEST_BODY = 1_000_000
 _LOOKING = frozenset({"GET", "HEAD"})
 
 
@@ -68,7 +67,7 @@ class Route(APIRoute):
                 raise NotAllowed("forbidden", f"the role {caller.role} may not {method} {self.path_format}")
             if method in _LOOKING or (method, self.path_format) in LOOKING_POSTS:
                 if method not in _LOOKING:
-                    await _body(request)
+                    await _body(request, LARGEST_BODY)
                 session = database.reading()
                 request.state.call = Call(session, caller)
                 try:
@@ -76,17 +75,17 @@ class Route(APIRoute):
                 finally:
                     await run_in_threadpool(session.close)
             assert caller is not None, "nobody changes anything without a key"
-            return await _once(database, caller, request, handle)
+            body = await _body(request, LARGEST_BODIES.get((method, self.path_format), LARGEST_BODY))
+            return await _once(database, caller, request, body, handle)
 
         return handled
 
 
 async def _once(
-    database: Database, caller: Key, request: Request, handle: Callable[[Request], Awaitable[Response]]
+    database: Database, caller: Key, request: Request, body: bytes, handle: Callable[[Request], Awaitable[Response]]
 ) -> Response:
     """Lets a request have its effect, or repeats the answer that it had."""
     key = checked(request.headers.get(HEADER))
-    body = await _body(request)
     asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + body
     session = database.session()
     try:
@@ -110,14 +109,14 @@ def _repeated(record: IdempotencyRecord) -> Response:
     return Response(record.body, record.status, {"Idempotent-Replayed": "true"}, "application/json")
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, largest: int) -> bytes:
     """The body, unless it is larger than anything that can be meant. FastAPI gets it from here, too."""
     pieces, size = [], 0
     async for piece in request.stream():
         pieces.append(piece)
         size += len(piece)
-        if size > LARGEST_BODY:
-            raise TooLarge("request_too_large", f"a body has at most {LARGEST_BODY} bytes")
+        if size > largest:
+            raise TooLarge("request_too_large", f"a body has at most {largest} bytes")
     request._body = b"".join(pieces)
     return request._body
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TypeVar
 
 from sqlalchemy.orm import Session
@@ -298,6 +299,19 @@ class IntakeService:
     def return_with_document(self, document: Document) -> RecordedReturn | None:
         """The return with this document number."""
         return self._sales.returned(document)
+
+    def sale_of_return(self, returned: RecordedReturn) -> RecordedSale | None:
+        """The sale that a return names, or None if it is not here."""
+        sale = Document(returned.station_id, returned.sale_day, returned.sale_till, returned.sale_number)
+        return self._sales.sale(sale)
+
+    def with_number(self, station: str, number: str, before: datetime, till: str) -> Sequence[RecordedSale]:
+        """A station's sales with a number up to a moment: those of a till first, and of these the latest."""
+        return self._sales.with_number(station, number, before, till)
+
+    def latest(self, customer: str, station: str, before: datetime, limit: int) -> Sequence[RecordedSale]:
+        """A customer's sales at a station up to a moment that were not wrong, the latest first."""
+        return self._sales.latest(customer, station, before, limit)
 
     def returns_of(self, sale: RecordedSale) -> Sequence[RecordedReturn]:
         """The returns of a sale, in the order in which they came."""

@@ -27,6 +27,7 @@ def create_app(settings: Settings) -> Celery:
     schedule: dict[str, tuple[Any, float]] = {
         "loyalty.send": (_SAFETY_NET_SECONDS, 2 * _SAFETY_NET_SECONDS),
         "loyalty.close_fills": (_SAFETY_NET_SECONDS, 2 * _SAFETY_NET_SECONDS),
+        "loyalty.take_in_till_files": (_SAFETY_NET_SECONDS, 2 * _SAFETY_NET_SECONDS),
         "loyalty.check": (_CHECK_AT, 6 * 3_600),
         "loyalty.review_tiers": (_REVIEW_TIERS_AT, 6 * 3_600),
         "loyalty.give_birthday_gifts": (_BIRTHDAYS_AT, 6 * 3_600),
@@ -52,6 +53,10 @@ def create_app(settings: Settings) -> Celery:
     @app.task(name="loyalty.close_fills", shared=False)
     def close_fills() -> int:
         return work.close_fills(settings)
+
+    @app.task(name="loyalty.take_in_till_files", shared=False)
+    def take_in_till_files() -> int:
+        return work.take_in_till_files(settings)
 
     @app.task(name="loyalty.check", shared=False)
     def check() -> int:

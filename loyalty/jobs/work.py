@@ -23,6 +23,8 @@ from loyalty.network.sender import Sender
 from loyalty.people.sign_in import Limits, SessionService
 from loyalty.sales.models import Outcome
 from loyalty.tiers.service import TierService
+from loyalty.till_files.service import TillFileService
+from loyalty.till_files.work import take_in_kept
 
 _PIECE = 500
 _MOST_STEPS = 1_000
@@ -115,6 +117,24 @@ def close_fills(settings: Settings) -> int:
                     closed += FillService(session).close(fill).state is FillState.CLOSED
     finally:
         database.close()
+
+
+def take_in_till_files(settings: Settings) -> int:
+    """Takes in the till files that were sent over HTTP; how many. One that another process takes in is left to it."""
+    database = Database(settings.database_url)
+    taken: list[str] = []
+    try:
+        with database.reading() as session:
+            waiting = TillFileService(session).waiting(_PIECE)
+        for file in waiting:
+            try:
+                take_in_kept(database, file, settings.till_mappings)
+            except Contradiction:
+                continue
+            taken.append(file)
+    finally:
+        database.close()
+    return len(taken)
 
 
 def clean_up(settings: Settings) -> int:

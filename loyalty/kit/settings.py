@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     messages_a_week: int = Field(default=10, ge=1)
     """The same in seven days."""
 
+    till_mappings: Path | None = None
+    """A directory of the merchant's own mappings for till files, as `NAME.toml`."""
+
     broker_url: str = ""
     """Celery's broker, such as `redis://...`. Needed by `loyalty worker` only."""
     idempotency_days: int = Field(default=30, ge=1)

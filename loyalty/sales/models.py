@@ -42,6 +42,7 @@ class RecordedSale(Base):
     __table_args__ = (
         Index("sales_document_unique", "station_id", "business_day", "till", "number", unique=True),
         Index("sales_customer_index", "customer_id", "business_day"),
+        Index("sales_number_index", "station_id", "number"),
         partial_index("sales_uncovered_index", "id", where="outcome = 'uncovered'"),
     )
 

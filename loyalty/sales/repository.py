@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import TypeVar
 
 from sqlalchemy import ColumnElement, func, select
@@ -58,6 +58,22 @@ class SaleRepository:
             row.sale_number == document.number,
         )
         return self._session.scalars(query.order_by(row.id)).all()
+
+    def with_number(self, station: str, number: str, before: datetime, till: str) -> Sequence[RecordedSale]:
+        """A station's sales with a number up to a moment: those of a till first, and of these the latest."""
+        row = RecordedSale
+        query = select(row).where(row.station_id == station, row.number == number, row.sold_at <= before)
+        return self._session.scalars(
+            query.order_by(row.till != till, row.sold_at.desc(), row.id.desc()).limit(50)
+        ).all()
+
+    def latest(self, customer: str, station: str, before: datetime, limit: int) -> Sequence[RecordedSale]:
+        """A customer's sales at a station up to a moment that were not wrong, the latest first."""
+        row = RecordedSale
+        query = select(row).where(
+            row.customer_id == customer, row.station_id == station, row.sold_at <= before, row.replaced_by.is_(None)
+        )
+        return self._session.scalars(query.order_by(row.sold_at.desc(), row.id.desc()).limit(limit)).all()
 
     def of_customer(self, customer: str, first: date, last: date) -> Sequence[RecordedSale]:
         """A customer's sales of these business days, both included."""

@@ -12,6 +12,12 @@ LARGEST_AMOUNT_MICROS = 10**15
 """The most that a line may cost, in micros: a thousand million."""
 LARGEST_QUANTITY_MILLI = 10**12
 """The most that a line may measure, in thousandths of its unit."""
+NUMBER = r"^[^\s:~]+$"
+"""Of a station and of a till's document: they are parts of the document number in the network."""
+LONGEST_NUMBER = 32
+"""The most characters of a document's number."""
+LONGEST_TILL = 12
+"""The most characters of a till."""
 LONGEST_TEXT = 200
 """The most characters of a number, a code or a name."""
 MOST_LINES = 1_000

@@ -1,0 +1,1 @@
+"""Till files over HTTP."""
