@@ -1,13 +1,17 @@
-"""Till files."""
+"""Till files.
+
+Revision 0008, after 0007.
+"""
 
 import sqlalchemy as sa
 from alembic import op
 
-from loyalty.kit.database import Big, Moment
-
+from loyalty.kit.database import Moment
 
 revision = "0008"
 down_revision = "0007"
+branch_labels = None
+depends_on = None
 
 
 def upgrade() -> None:
