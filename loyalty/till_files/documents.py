@@ -168,7 +168,7 @@ def _milli(source: Sale | Return, goods: Goods) -> int:
 def _whole(source: Sale | Return, goods: Goods, field: str, number: Decimal, decimals: int, largest: int) -> int:
     """A number with so many decimals as a whole number."""
     above, below = number.as_integer_ratio()
-    whole, rest = divmod(above * 10**decimals, below)
+    whole, rest = divmod(above * int(10**decimals), below)
     if rest:
         raise _unbookable(source, goods.line, field, f"{number} has more than {decimals} decimals: export no more")
     if whole > largest:
