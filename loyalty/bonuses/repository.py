@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import Select, func, select
@@ -10,6 +11,15 @@ from sqlalchemy.orm import Session
 
 from loyalty.bonuses.models import Bonus, Cause
 from loyalty.kit.paging import page_of
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What was given and not taken back, to how many customers."""
+
+    bonuses: int
+    points: int
+    customers: int
 
 
 class BonusRepository:
@@ -41,6 +51,14 @@ class BonusRepository:
         """How many of a cause a customer has had since a moment, of keys that end so."""
         query = _had(customer, cause).where(Bonus.key.endswith(suffix, autoescape=True), Bonus.created_at >= since)
         return self._session.scalar(select(func.count()).select_from(query.subquery())) or 0
+
+    def tally(self, cause: Cause, prefix: str, suffix: str = "") -> Tally:
+        """What all customers together have of a cause, of keys that begin and end so."""
+        mine = Bonus.cause == cause, Bonus.revoked_at.is_(None)
+        named = Bonus.key.startswith(prefix, autoescape=True), Bonus.key.endswith(suffix, autoescape=True)
+        sums = func.count(), func.coalesce(func.sum(Bonus.points), 0), func.count(func.distinct(Bonus.customer_id))
+        bonuses, points, customers = self._session.execute(select(*sums).where(*mine, *named)).one()
+        return Tally(bonuses, int(points), customers)
 
     def page(self, customer: str, cursor: str | None, limit: int) -> tuple[Sequence[Bonus], str | None]:
         """A customer's bonuses, newest first, with those that were taken back."""

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from loyalty.bonuses.models import Bonus, Cause
-from loyalty.bonuses.repository import BonusRepository
+from loyalty.bonuses.repository import BonusRepository, Tally
 from loyalty.earning.reasons import Text
 from loyalty.kit.database import clock_of
 from loyalty.kit.errors import Contradiction
@@ -126,6 +126,10 @@ class BonusService:
     def count(self, customer: str, cause: Cause, suffix: str, since: datetime) -> int:
         """How many of a cause a customer has had since a moment, of keys that end so."""
         return self._bonuses.count(customer, cause, suffix, since)
+
+    def tally(self, cause: Cause, prefix: str, suffix: str = "") -> Tally:
+        """What all customers together have of a cause, of keys that begin and end so."""
+        return self._bonuses.tally(cause, prefix, suffix)
 
     def page(self, customer: str, cursor: str | None, limit: int) -> tuple[Sequence[Bonus], str | None]:
         """A customer's bonuses, newest first, with those that were taken back."""

@@ -18,7 +18,7 @@ SENTENCES: Final[Mapping[str, Text]] = {
     ),
     "bad_login": lazy("A login has 2 to 40 small letters, digits, dots, - and _, and begins with a letter or a digit."),
     "bad_rule_set": _BAD_PLAN,
-    "bad_tier_scheme": _BAD_PLAN,
+    **dict.fromkeys(("bad_tier_scheme", "bad_task", "bad_referral_scheme", "bad_gift_plan"), _BAD_PLAN),
     "customer_erased": lazy("This customer was erased."),
     "example_failed": lazy("An example does not come out as it says, so the rules are not published."),
     "identifier_taken": lazy("This is another customer's. Take it from that one first."),

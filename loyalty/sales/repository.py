@@ -81,6 +81,24 @@ class SaleRepository:
         query = select(row).where(row.customer_id == customer, row.business_day >= first, row.business_day <= last)
         return self._session.scalars(query.order_by(row.id)).all()
 
+    def buyers(self, first: date, last: date, after: str, limit: int) -> Sequence[str]:
+        """Ids of some customers who bought something on these business days: the next ones."""
+        row = RecordedSale
+        query = select(row.customer_id).where(row.customer_id > after, row.business_day >= first, row.business_day <= last)
+        return [str(found) for found in self._session.scalars(query.distinct().order_by(row.customer_id).limit(limit))]
+
+    def of_customers(self, customers: Sequence[str], first: date, last: date) -> Sequence[RecordedSale]:
+        """The sales of some customers on these business days, customer by customer."""
+        row = RecordedSale
+        query = select(row).where(row.customer_id.in_(customers), row.business_day >= first, row.business_day <= last)
+        return self._session.scalars(query.order_by(row.customer_id, row.id)).all()
+
+    def count_between(self, first: date, last: date) -> int:
+        """How many sales of these business days have a customer."""
+        row = RecordedSale
+        query = select(func.count()).select_from(row).where(row.business_day >= first, row.business_day <= last)
+        return self._session.scalar(query.where(row.customer_id.is_not(None))) or 0
+
     def returns_for(self, sales: Sequence[str]) -> Sequence[RecordedReturn]:
         """The booked returns of these sales."""
         found: list[RecordedReturn] = []

@@ -5,25 +5,30 @@ What was given follows the version that gave it; what is given follows the newes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
 from sqlalchemy.orm import Session
 
 from loyalty.bonuses.models import Bonus, Cause
+from loyalty.bonuses.repository import Tally
 from loyalty.bonuses.service import BonusService, Grant
 from loyalty.budgets.service import BudgetService
 from loyalty.customers.models import Customer
 from loyalty.earning.awards import Taking
 from loyalty.earning.reasons import Text
 from loyalty.kit.database import clock_of
+from loyalty.kit.errors import Malformed
 from loyalty.plans.service import PlanService
 from loyalty.sales.reading import SalesReader
 from loyalty.sales.types import Sale
 from loyalty.tasks.models import KeptTask
 from loyalty.tasks.tasks import Progress, Reward, Round, Stage, Task, read_task, write_task
 
+MOST_SALES: Final = 200_000
+"""So many are counted in some minutes."""
 _BUDGET = "bonus"
 """The name of a task's budget: it has one."""
 
@@ -66,6 +71,45 @@ class CustomersTask:
     progress: Progress
     is_open: bool
     bonuses: Sequence[Bonus]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskTally:
+    """What a task has given and not taken back.
+
+    Attributes:
+        round: The round of today.
+        finished: How many customers were given the last stage's bonus in it.
+        now: What was given in it.
+        in_all: What was given in all rounds.
+        budgets: Each period of the budget, with what was paid and its limit.
+    """
+
+    round: Round
+    finished: int
+    now: Tally
+    in_all: Tally
+    budgets: Sequence[tuple[str, int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCount:
+    """How many customers have come how far in a round.
+
+    Attributes:
+        round: The round.
+        finished: Who has done the whole task at least once.
+        reached: Of the others who have begun: how many have reached each stage, by what it is reached at, and 0 before the first.
+    """
+
+    round: Round
+    finished: int
+    reached: Mapping[int, int]
+
+    @property
+    def on_the_way(self) -> int:
+        """Who has begun, and not done the whole task."""
+        return sum(self.reached.values())
 
 
 class TaskService:
@@ -135,6 +179,45 @@ class TaskService:
         self._budgets.hold(_budget_of(task), [_BUDGET])
         for period, limit in task.budget.limits(day):
             self._budgets.take(_budget_of(task), Taking(_BUDGET, period, points, limit), points)
+
+    # ---------------------------------------------------------------- how a task goes
+
+    def tally(self, kept: KeptTask) -> TaskTally:
+        """What a task, in all its versions, has given in the round of today, and in all."""
+        task = task_of(kept)
+        found = self._round_of(task)
+        whole = self._bonuses.tally(Cause.TASK, f"{task.id}:{found.key}:", f":{task.whole}")
+        limits = () if task.budget is None else task.budget.limits(found.last)
+        uses = self._budgets.uses(_budget_of(task), [_BUDGET], [period for period, _ in limits])
+        paid = {use.period: use.points for use in uses}
+        return TaskTally(
+            round=found,
+            finished=whole.customers,
+            now=self._bonuses.tally(Cause.TASK, f"{task.id}:{found.key}:"),
+            in_all=self._bonuses.tally(Cause.TASK, f"{task.id}:"),
+            budgets=[(period, paid.get(period, 0), limit) for period, limit in limits],
+        )
+
+    def count(self, kept: KeptTask) -> TaskCount:
+        """How far all customers have come in the round of today, by their sales. Raises Malformed if these are too many to count."""
+        task = task_of(kept)
+        found = self._round_of(task)
+        if (sales := self._sales.count(found.first, found.last)) > MOST_SALES:
+            raise Malformed("too_many_sales", f"the round has {sales} sales, and at most {MOST_SALES} are counted")
+        finished, stages = 0, dict.fromkeys([0, *(stage.at for stage in task.stages[:-1])], 0)
+        for _customer, left in self._sales.left_of_each(found.first, found.last):
+            progress = task.progress(left)
+            if progress.times:
+                finished += 1
+            elif progress.value:
+                stages[max(at for at in stages if at <= progress.value)] += 1
+        return TaskCount(found, finished, stages)
+
+    def _round_of(self, task: Task) -> Round:
+        """The round of today; the first or the last one if the task is not in force today."""
+        today = clock_of(self._session).now().astimezone(task.time_zone).date()
+        assert task.effective.start is not None, "a task without a beginning is refused when it is read"
+        return task.round_of(min(max(today, task.effective.start), task.effective.until or date.max))
 
     # ---------------------------------------------------------------- looking
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from loyalty.pages.plans.forms import PlanForm
 from loyalty.pages.visit import Visit
 from loyalty.plans.service import PlanService
 from pages.translations import Text
@@ -25,6 +26,7 @@ class PlanKind:
         example: What a draft begins with, where it follows no other one.
         context: What `one.html` is given besides the version and its plan.
         has_program: Whether a version is about the points of one program.
+        form: In what a draft is filled in by who does not write JSON, if the kind has that.
     """
 
     service: type[PlanService[Any, Any]]
@@ -36,6 +38,7 @@ class PlanKind:
     example: Mapping[str, Any]
     context: Callable[[Visit, Any, Any], Mapping[str, Any]]
     has_program: bool = True
+    form: type[PlanForm] | None = None
 
     @property
     def name(self) -> str:

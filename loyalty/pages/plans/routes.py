@@ -11,14 +11,14 @@ from fastapi.responses import Response
 
 from loyalty.kit.database import clock_of
 from loyalty.kit.errors import FieldFault, Refusal
-from loyalty.pages.plans.forms import Draft, DraftOfNone, DraftOfProgram
+from loyalty.pages.plans.forms import Draft, DraftOfNone, DraftOfProgram, PlanForm
 from loyalty.pages.plans.kind import PlanKind
 from loyalty.pages.plans.states import STATES, PlanState, state_of
 from loyalty.pages.reasons import Because
 from loyalty.pages.visit import Visit, Visiting, page_router
 from loyalty.plans.models import KeptPlan
 from pages.forms import Form
-from pages.paging import cursor_of, pager_of
+from pages.paging import address_with, cursor_of, pager_of
 from pages.presentation import presentation
 from pages.translations import gettext as _
 
@@ -36,13 +36,13 @@ def plan_router(kind: PlanKind) -> APIRouter:
 
     @router.get("/new")
     def ask_draft(visit: Visiting) -> Response:
-        """The text of a new draft; with `from` it begins as the next version of another."""
-        return _draft_page(visit, kind, _form_of(kind)(_beginning(visit, kind)), ())
+        """A new draft; with `from` it begins as the next version of another, with `as=text` as text."""
+        return _draft_page(visit, kind, _begun(visit, kind), ())
 
     @router.post("/new")
     def keep_draft(visit: Visiting) -> Response:
         """Keeps a draft. What could not be meant is refused, with the place of each mistake."""
-        return _keep(visit, kind, _form_of(kind)(sent=visit.sent))
+        return _keep(visit, kind)
 
     @router.get(f"/{{{kind.name}}}")
     def one(visit: Visiting) -> Response:
@@ -88,40 +88,64 @@ def _list_page(visit: Visit, kind: PlanKind) -> Response:
 # ---------------------------------------------------------------- drafts
 
 
-def _form_of(kind: PlanKind) -> type[Draft]:
+def _begun(visit: Visit, kind: PlanKind) -> Draft | PlanForm:
+    """A draft as it begins: an example, or the next version of another one. As text if that is wanted, or fields cannot say it."""
+    like = visit.request.query_params.get("from")
+    service = kind.service(visit.session)
+    if like:
+        kept = service.get(like)
+        program = getattr(kept, "program", None)
+        plan = json.loads(kept.content) | {"version": service.next_version(kept.name)}
+    else:
+        today = clock_of(visit.session).now().astimezone(visit.parts.zone).date()
+        place = {"time_zone": visit.parts.zone.key, "effective": {"from": today.isoformat()}}
+        program, plan = None, {"version": 1, **kind.example, **place}
+    if kind.form is not None and visit.request.query_params.get("as") != "text" and kind.form.fits(plan):
+        initial, options = kind.form.beginning(program, plan), kind.form.options_for(visit)
+        if not like:
+            initial |= dict.fromkeys(("id", "name_zh", "name_en"))
+        if all(set(initial[name] or ()) <= {*dict(offered)} for name, offered in options.items()):
+            return kind.form(initial, options=options)
+    return _text_of(kind)({"program": program, "text": as_text(plan)})
+
+
+def _text_of(kind: PlanKind) -> type[Draft]:
     return DraftOfProgram if kind.has_program else DraftOfNone
 
 
-def _beginning(visit: Visit, kind: PlanKind) -> dict[str, Any]:
-    """What a draft begins with."""
-    like = visit.request.query_params.get("from")
-    if not like:
-        today = clock_of(visit.session).now().astimezone(visit.parts.zone).date()
-        place = {"time_zone": visit.parts.zone.key, "effective": {"from": today.isoformat()}}
-        return {"text": as_text({"id": "", "version": 1, **kind.example} | place)}
-    service = kind.service(visit.session)
-    kept = service.get(like)
-    plan = json.loads(kept.content) | {"version": service.next_version(kept.name)}
-    return {"program": getattr(kept, "program", None), "text": as_text(plan)}
+def _sent(visit: Visit, kind: PlanKind) -> Draft | PlanForm:
+    """A draft as it was sent."""
+    if kind.form is None or "text" in visit.sent:
+        return _text_of(kind)(sent=visit.sent)
+    return kind.form(sent=visit.sent, options=kind.form.options_for(visit))
 
 
-def _keep(visit: Visit, kind: PlanKind, form: Draft) -> Response:
+def _keep(visit: Visit, kind: PlanKind) -> Response:
+    form, service = _sent(visit, kind), kind.service(visit.session)
     refused: Sequence[Refusal] = ()
     if form.is_valid:
-        more = {"program": form.values["program"]} if kind.has_program else {}
-        with visit.refusals(form) as refused:
-            kept = kind.service(visit.session).keep(form.values["text"], actor=visit.actor, **more)
+        values = form.values
+        more = {"program": values["program"]} if kind.has_program else {}
+        if isinstance(form, PlanForm):
+            text = json.dumps(form.plan(service.next_version(values["id"])))
+        else:
+            text = values["text"]
+        with visit.refusals(form, service.FIELD) as refused:
+            kept = service.keep(text, actor=visit.actor, **more)
         if form.is_valid:
             message = _("The draft is kept. It counts when a manager has published it.")
             return visit.redirect(f"{kind.below}/{kept.id}", message)
     return _draft_page(visit, kind, form, [fault for error in refused for fault in error.faults])
 
 
-def _draft_page(visit: Visit, kind: PlanKind, form: Form, faults: Sequence[FieldFault]) -> Response:
+def _draft_page(visit: Visit, kind: PlanKind, form: Draft | PlanForm, faults: Sequence[FieldFault]) -> Response:
+    is_text = not isinstance(form, PlanForm)
     return visit.page(
         "plans/draft.html",
         kind=kind,
         form=form,
+        is_text=is_text,
+        other_editor=kind.form and address_with(visit.request, {"as": None if is_text else "text"}),
         faults=faults,
         status=form.status,
         crumbs=[(_("New draft"), None)],

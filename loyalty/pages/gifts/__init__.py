@@ -1,0 +1,1 @@
+"""Gift plans: what is given on which occasion, in words, and drafts."""

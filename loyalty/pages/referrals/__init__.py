@@ -1,0 +1,1 @@
+"""Referral schemes: what bringing somebody is worth, in words, and drafts."""

@@ -1,0 +1,1 @@
+"""Tasks: goals in words, drafts, and how they go."""
