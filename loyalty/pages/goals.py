@@ -28,7 +28,7 @@ MEASURES: Final[Mapping[str, Text]] = {
     "pieces": lazy("pieces"),
 }
 ROUNDS: Final[Mapping[str, Text]] = {
-    "once": lazy("never"),
+    "once": lazy("only once"),
     "day": lazy("each day"),
     "week": lazy("each week"),
     "month": lazy("each month"),

@@ -8,8 +8,8 @@ from datetime import date
 from sqlalchemy.orm import Session
 
 from loyalty.sales.kept import return_of, sale_of
-from loyalty.sales.net import what_is_left
 from loyalty.sales.models import RecordedSale
+from loyalty.sales.net import what_is_left
 from loyalty.sales.repository import SaleRepository
 from loyalty.sales.types import Return, Sale
 

@@ -84,7 +84,9 @@ class SaleRepository:
     def buyers(self, first: date, last: date, after: str, limit: int) -> Sequence[str]:
         """Ids of some customers who bought something on these business days: the next ones."""
         row = RecordedSale
-        query = select(row.customer_id).where(row.customer_id > after, row.business_day >= first, row.business_day <= last)
+        query = select(row.customer_id).where(
+            row.customer_id > after, row.business_day >= first, row.business_day <= last
+        )
         return [str(found) for found in self._session.scalars(query.distinct().order_by(row.customer_id).limit(limit))]
 
     def of_customers(self, customers: Sequence[str], first: date, last: date) -> Sequence[RecordedSale]:

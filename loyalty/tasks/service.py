@@ -199,7 +199,7 @@ class TaskService:
         )
 
     def count(self, kept: KeptTask) -> TaskCount:
-        """How far all customers have come in the round of today, by their sales. Raises Malformed if these are too many to count."""
+        """How far all customers have come in the round of today, by their sales. Raises Malformed if these are too many."""
         task = task_of(kept)
         found = self._round_of(task)
         if (sales := self._sales.count(found.first, found.last)) > MOST_SALES:

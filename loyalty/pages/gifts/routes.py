@@ -35,16 +35,10 @@ _KNOWN: Final[Mapping[str, Label]] = {
 class GiftForm(PlanForm):
     """A gift plan as fields."""
 
-    joining_points = Points(
-        lazy("For joining"), most=LARGEST_POINTS, required=False, pointer="/joining/points"
-    )
+    joining_points = Points(lazy("For joining"), most=LARGEST_POINTS, required=False, pointer="/joining/points")
     joining_after = Choice(lazy("It is given"), options=_AFTER, radio=True, pointer="/joining/after")
-    profile_points = Points(
-        lazy("For a whole profile"), most=LARGEST_POINTS, required=False, pointer="/profile/points"
-    )
-    profile_needs = Choices(
-        lazy("Whole means known are"), options=_KNOWN, required=False, pointer="/profile/needs"
-    )
+    profile_points = Points(lazy("For a whole profile"), most=LARGEST_POINTS, required=False, pointer="/profile/points")
+    profile_needs = Choices(lazy("Whole means known are"), options=_KNOWN, required=False, pointer="/profile/needs")
     profile_consents = Text(
         lazy("And the customer agrees to"),
         longest=400,
@@ -52,9 +46,7 @@ class GiftForm(PlanForm):
         hint=lazy("Purposes with spaces between them, such as marketing"),
         pointer="/profile/consents",
     )
-    birthday_points = Points(
-        lazy("On the birthday"), most=LARGEST_POINTS, required=False, pointer="/birthday/points"
-    )
+    birthday_points = Points(lazy("On the birthday"), most=LARGEST_POINTS, required=False, pointer="/birthday/points")
     birthday_tiers = Choices(
         lazy("On the birthday, who gets it"),
         required=False,
@@ -85,7 +77,11 @@ class GiftForm(PlanForm):
         """What the fields say, as a plan has it."""
         values = self.values
         joining = {"points": values["joining_points"], "after": values["joining_after"]}
-        profile = {"points": values["profile_points"], "needs": list(values["profile_needs"]), "consents": self._consents()}
+        profile = {
+            "points": values["profile_points"],
+            "needs": list(values["profile_needs"]),
+            "consents": self._consents(),
+        }
         birthday = {"points": values["birthday_points"]}
         if values["birthday_tiers"]:
             birthday["tiers"] = list(values["birthday_tiers"])
@@ -99,7 +95,9 @@ class GiftForm(PlanForm):
         if not any(values[name] for name in ("joining_points", "profile_points", "birthday_points")):
             self.refuse("joining_points", _("Nothing is given. Fill in points for one occasion at least."))
         if bool(values["profile_points"]) != bool(values["profile_needs"] or self._consents()):
-            self.refuse("profile_points", _("Say what has to be known or agreed to, and how many points there are for it."))
+            self.refuse(
+                "profile_points", _("Say what has to be known or agreed to, and how many points there are for it.")
+            )
         if values["birthday_tiers"] and not values["birthday_points"]:
             self.refuse("birthday_points", _("Fill this in, too, or leave all of it out."))
 
@@ -118,7 +116,9 @@ def _says(visit: Visit, _kept: KeptGiftPlan, plan: GiftPlan) -> Mapping[str, Any
         gifts.append((_("For a whole profile"), listed(needs), plan.profile.points))
     if plan.birthday is not None:
         levels = level_names(visit, plan.birthday.tiers)
-        gifts.append((_("On the birthday"), listed(levels, any_of=True) if levels else _("everybody"), plan.birthday.points))
+        gifts.append(
+            (_("On the birthday"), listed(levels, any_of=True) if levels else _("everybody"), plan.birthday.points)
+        )
     return {"gifts": gifts}
 
 

@@ -23,7 +23,10 @@ class ReferralForm(PlanForm):
     newcomer_points = Points(lazy("The newcomer gets"), most=LARGEST_POINTS)
     referrer_points = Points(lazy("Who brought them gets"), most=LARGEST_POINTS)
     condition = Text(
-        lazy("Only if"), longest=2_000, required=False, hint=lazy("Such as line.category == 'fuel'. Without it, all counts.")
+        lazy("Only if"),
+        longest=2_000,
+        required=False,
+        hint=lazy("Such as line.category == 'fuel'. Without it, all counts."),
     )
     again_points = Points(
         lazy("When the newcomer comes back, who brought them gets"),

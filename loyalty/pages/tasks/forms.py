@@ -41,7 +41,10 @@ class TaskForm(PlanForm):
         pointer="/goal/amount",
     )
     condition = Text(
-        lazy("Only if"), longest=2_000, required=False, hint=lazy("Such as line.category == 'fuel'. Without it, all counts.")
+        lazy("Only if"),
+        longest=2_000,
+        required=False,
+        hint=lazy("Such as line.category == 'fuel'. Without it, all counts."),
     )
     at_1 = Whole(lazy("First stage: at"), least=1, most=LARGEST_POINTS, pointer="/stages/0/at")
     points_1 = Points(lazy("First stage: gives"), most=LARGEST_POINTS, pointer="/stages/0/points")

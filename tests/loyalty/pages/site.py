@@ -31,6 +31,8 @@ from tests.loyalty.earning.programmes import rule, rule_set
 from tests.loyalty.http_calls import api_on
 from tests.loyalty.intake.shop import Shop, done, fuel, goods
 from tests.loyalty.people.team import Team, team_on
+from tests.loyalty.referrals import written as referrals
+from tests.loyalty.tasks import written as tasks
 from tests.loyalty.tiers import schemes as levels
 
 RULES = {
@@ -73,6 +75,27 @@ TIERS = levels.plain(window={"kind": "rolling", "days": 1_100})
 """By which the week at the station makes somebody silver."""
 HIGHER = levels.plain(version=2, grace_days=0, levels=[TIERS["levels"][0], TIERS["levels"][2]])
 """Without silver: whoever had it goes down."""
+THREE_DAYS = tasks.plain(
+    "three-days",
+    {"kind": "streak"},
+    (3, 100),
+    (20, 500),
+    name={"en": "Days running", "zh": "连续加油"},
+    description={"en": "Fill up on days running.", "zh": "连续多日加油。"},
+    condition="line.category == 'fuel'",
+    budget={"points_in_all": 1_000},
+)
+AT_ONCE = {"kind": "at_once", "measure": "litres", "amount": 40}
+GIFTS = {
+    "id": "gifts",
+    "version": 1,
+    "name": {"en": "Gifts", "zh": "礼物"},
+    "time_zone": "Asia/Shanghai",
+    "effective": {"from": "2026-01-01"},
+    "joining": {"points": 50, "after": "first_sale"},
+    "profile": {"points": 30, "needs": ["card", "birthday"], "consents": ["marketing"]},
+    "birthday": {"points": 100, "tiers": ["silver", "gold"]},
+}
 
 
 @dataclass(slots=True)
@@ -120,8 +143,16 @@ def seeded(database: Database, clock: ShiftedClock) -> Site:
             "/v1/rule-sets", {"program": "FUEL", "rules": json.loads(write_rule_set(CANDIDATE))}, Role.MARKETING
         )
     )
-    tiers = [add_tiers(shop, scheme) for scheme in (TIERS, HIGHER)]
-    done(shop.api.post(f"/v1/tier-schemes/{tiers[0]}/publish", {"reason": "a test"}))
+    plans = {
+        "live_tiers": publish_plan(shop, "tier-schemes", "scheme", TIERS),
+        "tier_scheme": add_plan(shop, "tier-schemes", "scheme", HIGHER),
+        "live_task": publish_plan(shop, "tasks", "task", THREE_DAYS),
+        "task": add_plan(shop, "tasks", "task", THREE_DAYS | {"version": 2, "goal": AT_ONCE, "round": "month"}),
+        "live_referrals": publish_plan(shop, "referral-schemes", "scheme", referrals.plain()),
+        "referral_scheme": add_plan(shop, "referral-schemes", "scheme", referrals.plain(version=2)),
+        "live_gifts": publish_plan(shop, "gift-plans", "plan", GIFTS),
+        "gift_plan": add_plan(shop, "gift-plans", "plan", GIFTS | {"version": 2}),
+    }
     chen = shop.customer("6222000012345", birthday={"month": 2, "day": 29})
     shop.api.post(
         f"/v1/customers/{chen}/consents", {"purpose": "marketing", "text_version": "2026-11", "is_given": True}
@@ -137,7 +168,7 @@ def seeded(database: Database, clock: ShiftedClock) -> Site:
     done(shop.give_back(waiting, (1, 10_000, 80_000_000)))
     site.things = {"customer": chen, "sale": sale["id"], "uncovered": uncovered["id"], "rule_set": draft["id"]}
     site.things |= {"published": published["id"], "station": "S17"}
-    site.things |= {"tier_scheme": tiers[1], "live_tiers": tiers[0]}
+    site.things |= plans
     with database.session.begin() as session:
         wishes = session.scalars(select(Wish).order_by(Wish.id)).all()
         for at, wish in enumerate(wishes):
@@ -157,9 +188,17 @@ def seeded(database: Database, clock: ShiftedClock) -> Site:
     return site
 
 
-def add_tiers(shop: Shop, scheme: dict[str, Any]) -> str:
-    """Keeps a draft of levels; the id."""
-    return str(done(shop.api.post("/v1/tier-schemes", {"scheme": scheme}, Role.MARKETING))["id"])
+def add_plan(shop: Shop, kind: str, field: str, plan: dict[str, Any]) -> str:
+    """Keeps a draft of a plan of a kind; the id."""
+    more = {} if kind == "tier-schemes" else {"program": "FUEL"}
+    return str(done(shop.api.post(f"/v1/{kind}", {field: plan, **more}, Role.MARKETING))["id"])
+
+
+def publish_plan(shop: Shop, kind: str, field: str, plan: dict[str, Any]) -> str:
+    """Puts a plan of a kind into force; the id."""
+    kept = add_plan(shop, kind, field, plan)
+    done(shop.api.post(f"/v1/{kind}/{kept}/publish", {"reason": "a test"}))
+    return kept
 
 
 @contextmanager

@@ -20,9 +20,9 @@ from loyalty.people.service import PeopleService
 from loyalty.staff.models import Role
 from loyalty.staff.service import KeyService
 from tests.loyalty.earning.programmes import rule, rule_set
-from tests.loyalty.intake.shop import done
-from tests.loyalty.pages.site import CANDIDATE, TIERS, Site
+from tests.loyalty.pages.site import CANDIDATE, GIFTS, THREE_DAYS, TIERS, Site, add_plan
 from tests.loyalty.people.team import PASSWORD, Browser
+from tests.loyalty.referrals import written as referrals
 
 BECAUSE = {"reason": "a test of forms"}
 SHORT = ({"reason": "x"}, "Use at least 3 characters")
@@ -110,8 +110,26 @@ def a_draft(site: Site) -> str:
 
 def a_tier_scheme(site: Site) -> str:
     """A draft that nobody publishes."""
-    body = {"scheme": TIERS | {"id": "others", "version": next(site.shop.numbers) + 100}}
-    return str(done(site.shop.api.post("/v1/tier-schemes", body, Role.MARKETING))["id"])
+    plan = TIERS | {"id": "others", "effective": LATER, "version": next(site.shop.numbers) + 100}
+    return add_plan(site.shop, "tier-schemes", "scheme", plan)
+
+
+def a_task(site: Site) -> str:
+    """A draft that nobody publishes."""
+    plan = THREE_DAYS | {"id": "others", "version": next(site.shop.numbers) + 100}
+    return add_plan(site.shop, "tasks", "task", plan)
+
+
+def a_referral_scheme(site: Site) -> str:
+    """A draft that nobody publishes."""
+    plan = referrals.plain(id="others", effective=LATER, version=next(site.shop.numbers) + 100)
+    return add_plan(site.shop, "referral-schemes", "scheme", plan)
+
+
+def a_gift_plan(site: Site) -> str:
+    """A draft that nobody publishes."""
+    plan = GIFTS | {"id": "others", "effective": LATER, "version": next(site.shop.numbers) + 100}
+    return add_plan(site.shop, "gift-plans", "plan", plan)
 
 
 def an_identifier(site: Site) -> str:
@@ -145,6 +163,17 @@ class Case:
 
 M, R, C = Role.MARKETING, Role.MANAGER, Role.CASHIER
 EMPTY = "Fill this in"
+PLAN = {
+    "program": "FUEL",
+    "id": "filled-in",
+    "time_zone": "Asia/Shanghai",
+    "name_zh": "填写",
+    "name_en": "Filled in",
+    "start": "2026-12-02",
+}
+LATER = {"from": "2099-01-01"}
+"""What counts today stays so."""
+TASK = {"goal": "streak", "at_1": "3", "points_1": "100", "round": "month", "times": "1"}
 CASES = (
     Case(
         "/customers/new",
@@ -215,6 +244,53 @@ CASES = (
         ),
     ),
     Case("/tiers/{tier_scheme}/publish", R, BECAUSE, (SHORT,), "/tiers/{}/publish", a_tier_scheme),
+    Case(
+        "/tasks/new",
+        M,
+        PLAN | TASK,
+        (
+            ({"id": "Three Days"}, "Use small letters"),
+            ({"until": "2026-12-01"}, "before the first one"),
+            ({"name_zh": ""}, EMPTY),
+            ({"goal": "sleep"}, "Choose one of those offered"),
+            ({"goal": "at_once"}, "What is counted needs this"),
+            ({"measure": "litres"}, "does not have this"),
+            ({"at_2": "5"}, "Fill this in, too"),
+            ({"at_2": "2", "points_2": "9"}, "more than the one before"),
+            ({"at_3": "9", "points_3": "9"}, "the stage before this one first"),
+            ({"description_en": "Come."}, "Fill this in, too"),
+            ({"tiers": "platinum"}, "Choose from those offered"),
+            ({"condition": "line.categroy == 'fuel'"}, "did you mean line.category"),
+            ({"round": "day"}, "cannot be used as it is"),
+            ({"times": "0"}, "from 1 to 1,000"),
+        ),
+    ),
+    Case("/tasks/{task}/publish", R, BECAUSE, (SHORT,), "/tasks/{}/publish", a_task),
+    Case(
+        "/referrals/new",
+        M,
+        PLAN | {"newcomer_points": "100", "referrer_points": "200", "days_to_refer": "30"},
+        (
+            ({"newcomer_points": "0"}, "from 1 to"),
+            ({"again_points": "5"}, "Fill this in, too"),
+            ({"days_to_refer": "400"}, "from 0 to 365"),
+            ({"condition": "customer.tier == 'gold'"}, "cannot be used as it is"),
+        ),
+    ),
+    Case("/referrals/{referral_scheme}/publish", R, BECAUSE, (SHORT,), "/referrals/{}/publish", a_referral_scheme),
+    Case(
+        "/gifts/new",
+        M,
+        PLAN | {"joining_points": "50", "joining_after": "joining"},
+        (
+            ({"joining_points": ""}, "Nothing is given"),
+            ({"profile_points": "5"}, "what has to be known"),
+            ({"profile_needs": "phone"}, "how many points"),
+            ({"birthday_tiers": "gold"}, "Fill this in, too"),
+            ({"joining_after": "never"}, "Choose one of those offered"),
+        ),
+    ),
+    Case("/gifts/{gift_plan}/publish", R, BECAUSE, (SHORT,), "/gifts/{}/publish", a_gift_plan),
     Case("/wishes/{wish}/retry", R, BECAUSE, (SHORT,), "/wishes/{}/retry", refused_wish),
     Case("/wishes/{wish}/write-off", R, BECAUSE, (SHORT,), "/wishes/{}/write-off", refused_wish),
     Case("/differences/{difference}/close", R, BECAUSE, (SHORT,), "/differences/{}/close", open_difference),
@@ -323,6 +399,14 @@ def test_a_problem_of_a_draft_stands_at_its_place(site: Site) -> None:
     assert answer.status_code == 422
     assert "/rules/0/condition" in answer.text
     assert "did you mean line.category?" in answer.text
+
+
+def test_a_plan_that_fields_cannot_say_is_written_as_text(site: Site) -> None:
+    stages = [{"at": at, "points": 1} for at in range(1, 6)]
+    kept = add_plan(site.shop, "tasks", "task", THREE_DAYS | {"id": "long", "stages": stages})
+    page = signed_in(site, Role.MARKETING).get("/staff/tasks/new", **{"from": kept}).text
+    assert 'name="text"' in page
+    assert 'name="at_1"' not in page
 
 
 def test_rules_whose_examples_fail_are_not_published(site: Site) -> None:

@@ -39,6 +39,11 @@ MORE = (
     "/staff/people/{person}",
     "/staff/rule-sets/new?from={rule_set}",
     "/staff/tiers/{live_tiers}",
+    "/staff/tasks/{live_task}",
+    "/staff/tasks/{live_task}/progress",
+    "/staff/tasks/new?from={task}",
+    "/staff/gifts/new?from={gift_plan}",
+    "/staff/referrals/new?as=text",
     "/staff/tiers/{tier_scheme}/preview?from=silver&to=bronze",
 )
 """What no link leads to at once."""
@@ -63,7 +68,7 @@ def test_a_role_can_use_every_page_that_it_sees(
         while waiting:
             address = waiting.pop(0)
             name = name_of(address)
-            key = address if "simulation?" in address or "?from=" in address else name
+            key = address if "simulation?" in address or "?from=" in address or "?as=" in address else name
             if name is None or key is None or key in seen:
                 continue
             seen.add(key)
@@ -140,6 +145,58 @@ def test_versions_of_plans_tell_their_state_and_what_they_say(site: Site) -> Non
     assert "Silver silver ¥500.00 or 60 L 1.5 a free wash a month" in said
     chinese = browser.http.get(f"/staff/tiers/{site.things['live_tiers']}", headers={"Accept-Language": "zh-CN"})
     assert "白银 silver ¥500.00或60 升 1.5 每月一次免费洗车" in text_of(chinese)
+
+
+def test_a_task_tells_how_it_goes(site: Site) -> None:
+    browser = site.team.browser()
+    browser.http.cookies.set("loyalty_session", site.secret(Role.MARKETING))
+    said = text_of(browser.get(f"/staff/tasks/{site.things['live_task']}"))
+    assert "What is counted days running, each with a visit" in said
+    assert "Have finished in this round 0 Had a bonus: 1" in said
+    assert "Budget in all 100 Of 1,000" in said
+    said = text_of(browser.get(f"/staff/tasks/{site.things['live_task']}/progress"))
+    assert "On the way 2 Have finished 0" in said
+    assert "Begun, and no stage reached yet 1 At least 3 of 20 1" in said
+
+
+@pytest.mark.parametrize(
+    ("path", "sentences"),
+    [
+        ("/staff/tasks/{task}", ("visits at which at least 40 litres were bought at once", "Begins anew each month")),
+        ("/staff/referrals/{live_referrals}", ("2 visits of the newcomer within 3 months Who brought them 300",)),
+        (
+            "/staff/gifts/{live_gifts}",
+            (
+                "For joining with the first sale of which something is left 50",
+                "For a whole profile Card, Birthday and agrees to marketing 30",
+                "On the birthday Silver or Gold 100",
+            ),
+        ),
+    ],
+)
+def test_a_version_says_in_words_what_it_gives(site: Site, path: str, sentences: tuple[str, ...]) -> None:
+    browser = site.team.browser()
+    browser.http.cookies.set("loyalty_session", site.secret(Role.AUDITOR))
+    said = text_of(browser.get(path.format(**site.things)))
+    for sentence in sentences:
+        assert sentence in said
+
+
+def test_fields_say_all_that_a_plan_says(site: Site, browser: Browser) -> None:
+    """The fields of a next version, sent as they are, say the same as the version before."""
+    with visitor(site, browser, Role.MARKETING, "zh", "phone") as somebody:
+        for below, api, field, thing in (
+            ("tasks", "tasks", "task", "live_task"),
+            ("referrals", "referral-schemes", "scheme", "live_referrals"),
+            ("gifts", "gift-plans", "plan", "live_gifts"),
+        ):
+            page = somebody.open(f"/staff/{below}/new?from={site.things[thing]}")
+            page.click("main form.form button[type=submit]")
+            page.wait_for_url(f"**/staff/{below}/*_*")
+            kept = page.url.rpartition("/")[2]
+            before, after = (site.shop.api.get(f"/v1/{api}/{one}").json()[field] for one in (site.things[thing], kept))
+            assert after.pop("version") > before.pop("version")
+            assert after == before
 
 
 def test_a_preview_of_tiers_leads_to_those_who_would_move(site: Site) -> None:
