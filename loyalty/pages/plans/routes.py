@@ -126,8 +126,7 @@ def _keep(visit: Visit, kind: PlanKind) -> Response:
     if form.is_valid:
         values = form.values
         more = {"program": values["program"]} if kind.has_program else {}
-        is_text = isinstance(form, Draft)
-        text = values["text"] if is_text else json.dumps(form.plan(service.next_version(values["id"])))
+        text = values["text"] if isinstance(form, Draft) else json.dumps(form.plan(service.next_version(values["id"])))
         with visit.refusals(form, service.FIELD) as refused:
             kept = service.keep(text, actor=visit.actor, **more)
         if form.is_valid:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from loyalty.kit.errors import Malformed
 from loyalty.network.models import WishState
 from loyalty.staff.models import Role
+from loyalty.tasks.service import TaskPlanService, TaskService
 from tests.loyalty.intake.shop import Shop, done, fuel, goods, refused
 from tests.loyalty.tasks.written import BREADTH, FORTY_LITRES, HUNDRED_LITRES, THREE_DAYS, plain
 
@@ -171,3 +173,24 @@ def test_a_wrong_task_is_refused_with_its_place(shop: Shop) -> None:
 def test_a_sale_of_nobody_has_no_bonus(shop: Shop) -> None:
     publish(shop, FORTY_LITRES)
     assert shop.sell(fuel(40))["outcome"] == "nobody"
+
+
+def test_customers_are_counted_by_how_far_they_have_come(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    published = publish(shop, BREADTH | {"budget": {"points_in_all": 500}})
+    both, one, returned, none = (shop.customer() for _ in range(4))
+    sell(shop, both, 1, fuel(10), goods("wash", 3_000))
+    for category in ("wash", "coffee"):
+        sell(shop, one, 1, fuel(10), goods(category, 1_000))
+    sell(shop, none, 2, goods("coffee", 1_800))
+    back = sell(shop, returned, 2, fuel(10), goods("wash", 3_000))
+    done(shop.give_back(back, (1, 10_000, 0), (2, 1_000, 0)))
+    with shop.api.database.reading() as session:
+        service = TaskService(session)
+        kept = TaskPlanService(session).get(published["id"])
+        count, tally = service.count(kept), service.tally(kept)
+        assert (count.finished, count.on_the_way, count.reached) == (1, 2, {0: 1, 2: 1})
+        assert (tally.finished, tally.now.customers, tally.now.bonuses, tally.now.points) == (1, 2, 3, 120)
+        assert tally.budgets == [("all", 120, 500)]
+        monkeypatch.setattr("loyalty.tasks.service.MOST_SALES", 2)
+        with pytest.raises(Malformed, match="5 sales"):
+            service.count(kept)
