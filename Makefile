@@ -185,8 +185,8 @@ packaging: setup services ## try what deploy/ ships: image, compose.yaml, chart,
 demo: setup ## the whole story on one machine: onboard, issue, exchange, redeem, refuse, verify, audit
 	@$(IN) python -m scripts.demo
 
-up: setup ## run a whole network for development: chain, gateway, daemons, workers (PORT=8080: the gateway's port)
-	@$(IN) exec python -m clearing up $(if $(PORT),--port $(PORT))
+up: setup ## run a whole network and a programme for development (PORT=8080: the gateway's port; PROGRAMME=no: the network only)
+	@$(IN) exec python -m $(if $(filter no,$(PROGRAMME)),clearing up,scripts.up) $(if $(PORT),--port $(PORT))
 
 bench: services compile ## measure gas, speed and memory; one JSON object a line
 	@$(IN) python -m scripts.bench $(BENCH_ARGS)

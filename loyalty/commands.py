@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "up",
         _up,
-        "Migrates, then runs `serve`, `send` and `notify` until SIGTERM or SIGINT: a whole programme for a given gateway.",
+        "Migrates, then runs `serve`, `send`, `notify` and, with a broker, `worker` until SIGTERM or SIGINT: a whole programme.",
     )
     staff = commands.add_parser("staff", help="People, and keys of tills and devices.").add_subparsers(
         required=True, metavar="COMMAND"
@@ -281,7 +281,8 @@ def _up(settings: Settings, chosen: argparse.Namespace) -> int:
 
     network_client(settings).close()  # wrong settings are told now, and by one process
     _migrate(settings, chosen)
-    children = [subprocess.Popen([sys.executable, "-m", "loyalty", part]) for part in ("serve", "send", "notify")]  # noqa: S603
+    parts = ("serve", "send", "notify", *(["worker"] if settings.broker_url else []))
+    children = [subprocess.Popen([sys.executable, "-m", "loyalty", part]) for part in parts]  # noqa: S603
     told = Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda _signal, _frame: told.set())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -19,9 +20,23 @@ from clearing.runtime.embedded.network import EmbeddedNetwork, NetworkError
 from clearing.runtime.embedded.ports import NoFreePortError
 from clearing.runtime.embedded.settings_file import SETTINGS_FILE
 
+Shown = Sequence[tuple[str, str]]
+"""What is shown of a client that runs beside the network: what it is called, and where it is."""
 
-def run(directory: Path, *, gateway_port: int, rpc_port: int | None, console: bool, console_port: int | None) -> int:
-    """Runs the network until SIGINT or SIGTERM. Exit code 1 when it cannot start."""
+
+def run(
+    directory: Path,
+    *,
+    gateway_port: int,
+    rpc_port: int | None,
+    console: bool,
+    console_port: int | None,
+    beside: Callable[[EmbeddedNetwork], Shown] = lambda _network: (),
+) -> int:
+    """Runs the network until SIGINT or SIGTERM. Exit code 1 when it cannot start.
+
+    `beside` starts clients of the network once it is ready, and says what to show of them. It may raise NetworkError.
+    """
     attention = daemon.stop_on_signals()
     with Progress(with_console=console) as progress:
         network = EmbeddedNetwork(
@@ -32,16 +47,19 @@ def run(directory: Path, *, gateway_port: int, rpc_port: int | None, console: bo
             console_port=console_port,
             report=progress.ready,
         )
+        shown: Shown = ()
         try:
             network.start()
+            shown = beside(network)
         except (NetworkError, NoFreePortError) as error:
             failure = str(error)
         else:
             failure = ""
     if failure:
+        network.stop()
         sys.stderr.write(f"{failure}\n")
         return 1
-    _show(network, progress.seconds)
+    _show(network, progress.seconds, shown)
     _wait(attention)
     with terminal.status("Stopping"):
         network.stop()
@@ -89,7 +107,7 @@ def _wait(attention: daemon.Attention) -> None:
         attention.pause(Pause(60))
 
 
-def _show(network: EmbeddedNetwork, seconds: float) -> None:
+def _show(network: EmbeddedNetwork, seconds: float, beside: Shown) -> None:
     table = Table(title=f"Tongdui is running after {seconds:.1f} s", title_style="bold", show_header=False)
     table.add_column()
     table.add_column(overflow="fold")
@@ -104,6 +122,8 @@ def _show(network: EmbeddedNetwork, seconds: float) -> None:
     table.add_row("settings", str(network.directory / SETTINGS_FILE))
     table.add_row("logs", str(network.directory / "logs"))
     terminal.print(table)
+    for name, where in beside:
+        terminal.print(f"{name}: {where}", soft_wrap=True, highlight=False, markup=False)
     if network.first_operator is not None:
         terminal.print("The first operator signs in with this; it is shown only this once, and must be changed then:")
         terminal.print(f"  address   {network.first_operator.email}", highlight=False, markup=False)

@@ -13,7 +13,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -48,7 +48,7 @@ Report = Callable[[str, str], None]
 CHAIN_ID = 31_337
 _START_TIMEOUT = 180.0
 _STOP_ORDER = (("console", "gateway", "worker", "rounds"), ("signer", "sequencer", "projector"), ("chain",))
-"""First what takes new work, last what all others need."""
+"""First what takes new work, last what all others need. What runs beside the network stops before all of it."""
 _USUAL_RPC_PORT = 8545
 _USUAL_CONSOLE_PORT = 8088
 
@@ -123,9 +123,16 @@ class EmbeddedNetwork:
 
     def stop(self) -> None:
         """Stops everything, the chain last. Safe to call twice."""
-        self._supervisor.stop(_STOP_ORDER)
+        named = {name for names in _STOP_ORDER for name in names}
+        beside = tuple(name for name in self.children if name not in named)
+        self._supervisor.stop((beside, *_STOP_ORDER))
         if self._lock is not None:
             self._lock.close()
+
+    def run_beside(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
+        """Runs a client of the network with it: restarted when it dies, and stopped before it."""
+        self._start_child(name, command, {**os.environ, **environment})
+        return self.children[name]
 
     def __enter__(self) -> EmbeddedNetwork:
         self.start()
@@ -236,8 +243,8 @@ class EmbeddedNetwork:
         own = {**self._shared_variables(), **self._passwords((*needs.roles, *needs.purposes)), **self.overrides}
         return {"TONGDUI_WEBHOOK_ALLOW_LOCAL": "true", **os.environ, **own}
 
-    def _start_child(self, name: str, command: Sequence[str]) -> None:
-        self._supervisor.start(Child(name, command, self._environment(name), self._log(name)))
+    def _start_child(self, name: str, command: Sequence[str], environment: dict[str, str] | None = None) -> None:
+        self._supervisor.start(Child(name, command, environment or self._environment(name), self._log(name)))
 
     def _log(self, name: str) -> Path:
         return self.directory / "logs" / f"{name}.log"
@@ -335,8 +342,7 @@ class EmbeddedNetwork:
             "TONGDUI_CONSOLE_AUDIT_DIRECTORY": str(self.directory / "audits"),
         }
         environment = {**os.environ, **self.overrides, **own}  # it needs neither the database nor the keys
-        child = Child("console", [sys.executable, "-m", "console"], environment, self._log("console"))
-        self._supervisor.start(child)
+        self._start_child("console", [sys.executable, "-m", "console"], environment)
         deadline = time.monotonic() + _START_TIMEOUT
         with httpx.Client(base_url=self.console_url, timeout=5) as http:
             while time.monotonic() < deadline:
