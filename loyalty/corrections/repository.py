@@ -26,6 +26,10 @@ class CorrectionRepository:
         """The correction that has this sale for the right one."""
         return self._session.scalars(select(Correction).where(Correction.right_id == sale)).one_or_none()
 
+    def with_wrong(self, sale: str) -> Correction | None:
+        """The correction that has this sale for the wrong one."""
+        return self._session.scalars(select(Correction).where(Correction.wrong_id == sale)).one_or_none()
+
     def page(self, cursor: str | None, limit: int) -> tuple[Sequence[Correction], str | None]:
         """Corrections, newest first."""
         return page_of(self._session, select(Correction), Correction.id, cursor, limit)

@@ -138,6 +138,10 @@ class CorrectionService:
 
     # ---------------------------------------------------------------- looking
 
+    def about(self, sale: str) -> tuple[Correction | None, Correction | None]:
+        """The correction by which this sale gave way to another one, and the one by which it took another one's place."""
+        return self._corrections.with_wrong(sale), self._corrections.with_right(sale)
+
     def page(self, *, cursor: str | None, limit: int) -> tuple[Sequence[Correction], str | None]:
         """Corrections, newest first."""
         return self._corrections.page(cursor, limit)

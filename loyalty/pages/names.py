@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from loyalty.customers.models import IdentifierKind
+from loyalty.devices.models import DeviceKind
 from loyalty.earning.bounds import WHOLE
 from loyalty.earning.reasons import decimal
+from loyalty.fills.models import EventKind, FillState
 from loyalty.network.models import WishState
 from loyalty.sales.models import Outcome
 from loyalty.staff.models import Role
@@ -52,6 +54,25 @@ UNITS: Final[Mapping[str, Text]] = {
     "kg": lazy("kg"),
     "kwh": lazy("kWh"),
     "piece": lazy("pieces"),
+}
+DEVICE_KINDS: Final[Mapping[DeviceKind, Text]] = {
+    DeviceKind.PUMP: lazy("Pump"),
+    DeviceKind.WASH_BAY: lazy("Wash bay"),
+    DeviceKind.PLATE_CAMERA: lazy("Plate camera"),
+    DeviceKind.CARD_READER: lazy("Card reader"),
+    DeviceKind.TILL: lazy("Till"),
+}
+EVENT_KINDS: Final[Mapping[EventKind, Text]] = {
+    EventKind.PLATE_SEEN: lazy("Plate seen"),
+    EventKind.CARD_SHOWN: lazy("Card shown"),
+    EventKind.STARTED: lazy("Started"),
+    EventKind.PROGRESS: lazy("Progress"),
+    EventKind.DONE: lazy("Done"),
+}
+FILL_STATES: Final[Mapping[FillState, tuple[Text, str]]] = {
+    FillState.RUNNING: (lazy("Running"), "info"),
+    FillState.DONE: (lazy("Done"), "good"),
+    FillState.CLOSED: (lazy("Closed without an end"), "warn"),
 }
 WISH_KINDS: Final[Mapping[str, Text]] = {"issue": lazy("Issue"), "reverse": lazy("Takes back")}
 ACTIONS: Final[Mapping[str, Text]] = {
@@ -114,7 +135,11 @@ def said(text: Any) -> str:
 
 GLOBALS: Final[Mapping[str, Any]] = {
     "action_name": lambda action: str(ACTIONS.get(action, action)),
+    "device_kind": lambda kind: str(DEVICE_KINDS[kind]),
     "difference_name": lambda code: str(DIFFERENCES.get(code, code)),
+    "event_kind": lambda kind: str(EVENT_KINDS[kind]),
+    "fill_name": lambda state: str(FILL_STATES[state][0]),
+    "fill_tone": lambda state: FILL_STATES[state][1],
     "kind_name": lambda kind: str(KIND_NAMES[kind]),
     "outcome_name": lambda outcome: str(OUTCOMES[outcome][0]),
     "outcome_tone": lambda outcome: OUTCOMES[outcome][1],

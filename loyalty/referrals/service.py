@@ -212,6 +212,15 @@ class ReferralService:
         """Whom a customer has brought, the last one first."""
         return self._referrals.page(referrer, cursor, limit)
 
+    def code_if_any(self, customer: Customer) -> str | None:
+        """The code that a customer hands on, if they have one."""
+        found = self._referrals.code_of(customer.id)
+        return None if found is None else found.code
+
+    def brought(self, newcomer: Customer) -> Referral | None:
+        """Who brought a customer."""
+        return self._of(newcomer)
+
     def _of(self, newcomer: Customer) -> Referral | None:
         return self._referrals.of_newcomer(newcomer.id)
 

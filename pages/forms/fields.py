@@ -19,6 +19,7 @@ from pages.translations import gettext as _
 
 MAX_SAFE = 2**53 - 1
 """The most of anything that the gateway takes: what every reader of JSON reads exactly."""
+_QUANTITY_DIGITS = 3
 _MOST_DIGITS = 40
 """More digits are no number that anybody means, and Python refuses to read very many."""
 _YEARS = (2000, 2999)
@@ -207,6 +208,26 @@ class Money(Field):
     def show(self, value: object) -> str:
         """The amount as it would be typed."""
         return _unscaled(value, MICROS_DIGITS, 2) if isinstance(value, int) else Field.show(self, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity(Field):
+    """How much of something, with at most three decimals; its value is thousandths."""
+
+    most: int = field(default=MAX_SAFE, kw_only=True)
+    """In thousandths."""
+    inputmode: ClassVar[str | None] = "decimal"
+
+    def parse(self, text: str) -> int:
+        """The quantity in thousandths."""
+        number = _scaled(text, _QUANTITY_DIGITS)
+        if number is None or number > self.most:
+            raise Mistake(_("Write a quantity with at most three decimals, such as 38.2."))
+        return number
+
+    def show(self, value: object) -> str:
+        """The quantity as it would be typed."""
+        return _unscaled(value, _QUANTITY_DIGITS, 0) if isinstance(value, int) else Field.show(self, value)
 
 
 @dataclass(frozen=True, slots=True)

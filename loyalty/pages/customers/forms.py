@@ -53,6 +53,17 @@ class NewConsent(Form):
                 self.refuse(name, _("Use letters, digits, dots, - and _ only."))
 
 
+class CodeWanted(Form):
+    """That a customer wants to bring others: nothing is typed."""
+
+
+class NewReferral(Form):
+    """Who brought a customer."""
+
+    ids = "r-"
+    code = Text(lazy("Referral code"), longest=12, hint=lazy("Of the customer who brought this one"))
+
+
 class Erase(Because):
     """That somebody leaves."""
 

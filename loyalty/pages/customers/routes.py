@@ -9,13 +9,16 @@ from fastapi.responses import Response
 from loyalty.customers.models import Customer, IdentifierKind
 from loyalty.customers.service import CustomerService, Shown
 from loyalty.intake.service import IntakeService
+from loyalty.joining.service import Joiner, JoiningService
 from loyalty.kit.errors import Refusal
-from loyalty.pages.customers.forms import Erase, NewConsent, NewCustomer, NewIdentifier
-from loyalty.pages.names import KIND_NAMES
+from loyalty.pages.customers.forms import CodeWanted, Erase, NewConsent, NewCustomer, NewIdentifier, NewReferral
+from loyalty.pages.customers.standing import standing_of
 from loyalty.pages.reasons import Because
+from loyalty.pages.search import BY_ID, KNOWN_BY, find
 from loyalty.pages.sentences import sentence_of
 from loyalty.pages.story import explorer_of, gifts_of, stories_of
 from loyalty.pages.visit import Visit, Visiting, page_router
+from loyalty.referrals.service import ReferralService
 from pages.filters import read_filters
 from pages.forms import Form
 from pages.paging import cursor_of, pager_of
@@ -23,21 +26,19 @@ from pages.translations import gettext as _
 
 router = page_router("/customers")
 _ROWS, _SALES = 50, 20
-_ID = "id"
 _CHANGE = "/customers/{customer}/identifiers"
 
 
 @router.get("")
 def customers(visit: Visiting) -> Response:
     """Customers, newest first; or the one who is known by something."""
-    kinds = {kind.value: name for kind, name in KIND_NAMES.items()} if _may_know(visit) else {}
-    choices = {**kinds, _ID: _("Id")}
+    choices = KNOWN_BY if _may_know(visit) else {BY_ID: KNOWN_BY[BY_ID]}
     filters = read_filters(visit.request.query_params, choices={"kind": choices}, texts={"value": 80})
     service = CustomerService(visit.session)
     mistakes = dict(filters.mistakes)
     if filters["value"] and not mistakes:
         try:
-            found = _searched(service, filters["kind"] or _ID, filters["value"])
+            found = find(service, filters["kind"] or BY_ID, filters["value"])
         except Refusal as error:
             mistakes["value"] = sentence_of(error)
         else:
@@ -70,7 +71,7 @@ def add(visit: Visiting) -> Response:
         birthday = None if values["month"] is None else (values["month"], values["day"])
         shown = [Shown(IdentifierKind(values["kind"]), values["value"])]
         with visit.refusals(form):
-            customer = CustomerService(visit.session).add(shown, birthday, actor=visit.actor)
+            customer = JoiningService(visit.session).join(Joiner(shown=shown, birthday=birthday), actor=visit.actor)
         if form.is_valid:
             return visit.redirect(f"/customers/{customer.id}", _("The customer takes part from now on."))
     return _new_page(visit, form)
@@ -88,7 +89,8 @@ def link(visit: Visiting, customer: str) -> Response:
     form, service = NewIdentifier(sent=visit.sent), CustomerService(visit.session)
     if form.is_valid:
         with visit.refusals(form):
-            service.link(customer, Shown(IdentifierKind(form.values["kind"]), form.values["value"]), actor=visit.actor)
+            shown = Shown(IdentifierKind(form.values["kind"]), form.values["value"])
+            JoiningService(visit.session).link(customer, shown, actor=visit.actor)
         if form.is_valid:
             return visit.redirect(f"/customers/{customer}", _("The customer is known by this, too."))
     return _one_page(visit, service.get(customer), identifier=form)
@@ -113,7 +115,7 @@ def consent(visit: Visiting, customer: str) -> Response:
     if form.is_valid:
         values = form.values
         with visit.refusals(form):
-            service.consent(
+            JoiningService(visit.session).consent(
                 customer,
                 purpose=values["purpose"],
                 text_version=values["text_version"],
@@ -123,6 +125,29 @@ def consent(visit: Visiting, customer: str) -> Response:
         if form.is_valid:
             return visit.redirect(f"/customers/{customer}", _("It is noted."))
     return _one_page(visit, service.get(customer), consent=form)
+
+
+@router.post("/{customer}/referral-code")
+def referral_code(visit: Visiting, customer: str) -> Response:
+    """Gives a customer the code that they hand on."""
+    form, service = CodeWanted(sent=visit.sent), CustomerService(visit.session)
+    with visit.refusals(form):
+        ReferralService(visit.session).code_of(service.get(customer))
+    if form.is_valid:
+        return visit.redirect(f"/customers/{customer}", _("The customer has a code to hand on."))
+    return _one_page(visit, service.get(customer), code=form)
+
+
+@router.post("/{customer}/referral")
+def referral(visit: Visiting, customer: str) -> Response:
+    """Notes who brought a customer."""
+    form, service = NewReferral(sent=visit.sent), CustomerService(visit.session)
+    if form.is_valid:
+        with visit.refusals(form):
+            JoiningService(visit.session).refer(customer, form.values["code"], actor=visit.actor)
+        if form.is_valid:
+            return visit.redirect(f"/customers/{customer}", _("It is noted."))
+    return _one_page(visit, service.get(customer), referral=form)
 
 
 @router.get("/{customer}/erase")
@@ -148,13 +173,6 @@ def _may_know(visit: Visit) -> bool:
     return visit.may("POST", _CHANGE)
 
 
-def _searched(service: CustomerService, kind: str, value: str) -> str | None:
-    """The id of the customer who is meant."""
-    if kind == _ID:
-        return service.get(value).id
-    return service.known_by(Shown(IdentifierKind(kind), value))
-
-
 def _with(filters: Any, mistakes: dict[str, str]) -> Any:
     return type(filters)(filters.typed, filters.asked, mistakes)
 
@@ -173,7 +191,8 @@ def _one_page(visit: Visit, customer: Customer, *, removed: str | None = None, *
     sales, following = IntakeService(visit.session).page(
         customer=customer.id, outcome=None, cursor=cursor_of(visit.request), limit=_SALES
     )
-    forms = {"identifier": NewIdentifier(), "consent": NewConsent(), "removal": Because()} | sent
+    forms = {"identifier": NewIdentifier(), "consent": NewConsent(), "removal": Because()}
+    forms |= {"code": CodeWanted(), "referral": NewReferral()} | sent
     may_know = _may_know(visit)
     return visit.page(
         "customers/one.html",
@@ -181,6 +200,7 @@ def _one_page(visit: Visit, customer: Customer, *, removed: str | None = None, *
         customer=customer,
         identifiers=service.identifiers_of(customer) if may_know else (),
         consents=service.consents_of(customer),
+        standing=standing_of(visit, customer) if may_know else None,
         may_know=may_know,
         may_change=may_know and customer.erased_at is None,
         may_erase=visit.may("POST", "/customers/{customer}/erase") and customer.erased_at is None,
