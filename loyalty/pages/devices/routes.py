@@ -38,7 +38,7 @@ class Added(Form):
         longest=12,
         required=False,
         hint=lazy(
-            "Of a pump or a wash bay: its code at the station, which no till has, such as P3. Of a camera or a reader: where it stands."
+            "Of a pump or a wash bay: its code at the station, which no till has, such as P3. Of a camera: where it stands."
         ),
     )
     category = Text(

@@ -28,6 +28,7 @@ from loyalty.staff.models import Role
 from pages.forms.form import KEY
 from tests.console.site import AXE, LANGUAGES, SCREENSHOTS, WCAG, WIDTHS, _listen, separate
 from tests.loyalty.earning.programmes import rule, rule_set
+from tests.loyalty.fills.forecourt import Forecourt, given
 from tests.loyalty.http_calls import api_on
 from tests.loyalty.intake.shop import Shop, done, fuel, goods
 from tests.loyalty.people.team import Team, team_on
@@ -106,6 +107,8 @@ class Site:
     shop: Shop
     things: dict[str, str] = field(default_factory=dict)
     url: str = ""
+    code: str = ""
+    """A referral code that somebody has."""
 
     @property
     def database(self) -> Database:
@@ -168,6 +171,21 @@ def seeded(database: Database, clock: ShiftedClock) -> Site:
     done(shop.give_back(waiting, (1, 10_000, 80_000_000)))
     site.things = {"customer": chen, "sale": sale["id"], "uncovered": uncovered["id"], "rule_set": draft["id"]}
     site.things |= {"published": published["id"], "station": "S17"}
+    forecourt = Forecourt(shop)
+    pump = forecourt.add("pump", "P3", category="fuel")
+    camera = forecourt.add("plate_camera", "P3")
+    camera.saw("plate_seen", 0, plate="京A99999")
+    fill = pump.saw("done", 5, fill="118", **given())["fill"]
+    pump.saw("started", 20, fill="119")
+    wrong = shop.sell(fuel(12), customer=chen, business_day="2026-06-30", time="2026-06-30T10:00:00+08:00")
+    right = {name: wrong[name] for name in ("business_day", "till", "time")} | {"number": "right", "customer": chen}
+    sold = [{"number": 1, **fuel(11)}]
+    correction = {"station": "S17", "wrong": document(wrong), "right": right | {"lines": sold}, "reason": "a test"}
+    done(shop.api.post("/v1/corrections", correction))
+    site.code = done(shop.api.post(f"/v1/customers/{chen}/referral-code", {}))["code"]
+    early = shop.sell(fuel(8), customer=shop.customer(), business_day="2019-07-01", time="2019-07-01T10:00:00+08:00")
+    nobodys = shop.sell(fuel(9))
+    plans |= {"fill": fill, "device": pump.id, "corrected": wrong["id"], "nobodys": nobodys["id"], "early": early["id"]}
     site.things |= plans
     with database.session.begin() as session:
         wishes = session.scalars(select(Wish).order_by(Wish.id)).all()
@@ -199,6 +217,11 @@ def publish_plan(shop: Shop, kind: str, field: str, plan: dict[str, Any]) -> str
     kept = add_plan(shop, kind, field, plan)
     done(shop.api.post(f"/v1/{kind}/{kept}/publish", {"reason": "a test"}))
     return kept
+
+
+def document(sale: dict[str, Any]) -> dict[str, Any]:
+    """The number of a sale's document."""
+    return {name: sale[name] for name in ("business_day", "till", "number")}
 
 
 @contextmanager

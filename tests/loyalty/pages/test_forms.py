@@ -10,18 +10,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from loyalty.awards.models import BookedAward
 from loyalty.earning.rule_sets import write_rule_set
 from loyalty.network.differences import DifferenceService
 from loyalty.network.models import WishState
 from loyalty.network.wishes import IssueWish, WishService, refuse
 from loyalty.pages.rules import PAGE_RULES
 from loyalty.people.service import PeopleService
+from loyalty.sales.models import Outcome, RecordedSale
 from loyalty.staff.models import Role
 from loyalty.staff.service import KeyService
 from tests.loyalty.earning.programmes import rule, rule_set
+from tests.loyalty.fills.forecourt import Forecourt
+from tests.loyalty.intake.shop import fuel
 from tests.loyalty.pages.site import CANDIDATE, GIFTS, THREE_DAYS, TIERS, Site, add_plan
-from tests.loyalty.people.team import PASSWORD, Browser
+from tests.loyalty.people.team import NAMES, PASSWORD, Browser
 from tests.loyalty.referrals import written as referrals
 
 BECAUSE = {"reason": "a test of forms"}
@@ -132,6 +137,27 @@ def a_gift_plan(site: Site) -> str:
     return add_plan(site.shop, "gift-plans", "plan", plan)
 
 
+def a_device(site: Site) -> str:
+    """A device in use."""
+    return Forecourt(site.shop).add("card_reader").id
+
+
+def a_sale(site: Site) -> str:
+    """A sale of nobody."""
+    return str(site.shop.sell(fuel(7))["id"])
+
+
+def an_uncovered_sale(site: Site) -> str:
+    """A sale of a customer that no rules covered when it came, and that some cover now."""
+    sold = site.shop.sell(fuel(7), customer=site.shop.customer())
+    with site.database.session.begin() as session:
+        row = session.get_one(RecordedSale, sold["id"])
+        row.outcome, row.rule_set = Outcome.UNCOVERED, None
+        for award in session.scalars(select(BookedAward).where(BookedAward.sale_id == row.id)):
+            session.delete(award)
+    return str(sold["id"])
+
+
 def an_identifier(site: Site) -> str:
     """A customer and something that they are known by, as a path."""
     customer = site.shop.customer()
@@ -173,6 +199,19 @@ PLAN = {
 }
 LATER = {"from": "2099-01-01"}
 """What counts today stays so."""
+RIGHT = {
+    **BECAUSE,
+    "number": "right-1",
+    "business_day": "2026-07-07",
+    "time": "2026-07-07T15:30",
+    "kind": "card",
+    "value": "6222000012345",
+    "article_1": "95",
+    "category_1": "fuel",
+    "quantity_milli_1": "6.5",
+    "unit_1": "l",
+    "amount_micros_1": "52",
+}
 TASK = {"goal": "streak", "at_1": "3", "points_1": "100", "round": "month", "times": "1"}
 CASES = (
     Case(
@@ -291,6 +330,64 @@ CASES = (
         ),
     ),
     Case("/gifts/{gift_plan}/publish", R, BECAUSE, (SHORT,), "/gifts/{}/publish", a_gift_plan),
+    Case(
+        "/customers/{customer}/referral",
+        C,
+        {"code": "{code}"},
+        (({"code": "NOBODY"}, "Nobody has this code"), ({"code": ""}, EMPTY)),
+        "/customers/{}/referral",
+        a_customer,
+    ),
+    Case(
+        "/devices/new",
+        R,
+        {
+            "station": "S17",
+            "name": "pump 7",
+            "kind": "pump",
+            "point": "P7",
+            "recognition_seconds": "600",
+            "idle_seconds": "900",
+        },
+        (
+            ({"station": "S00"}, "no such station"),
+            ({"kind": "shoe"}, "Choose one of those"),
+            ({"point": ""}, "needs a point"),
+            ({"point": "P3"}, "is in use at this point"),
+            ({"point": "P:3"}, "Use no spaces"),
+            ({"idle_seconds": "0"}, "from 1 to"),
+        ),
+        shown=True,
+    ),
+    Case("/devices/{device}/revoke", R, BECAUSE, (SHORT,), "/devices/{}/revoke", a_device),
+    Case(
+        "/sales/{sale}/correct",
+        C,
+        RIGHT,
+        (
+            SHORT,
+            ({"number": "1"}, "number of its own"),
+            ({"number": "a b"}, "Use no spaces"),
+            ({"business_day": "soon"}, "Write a day"),
+            ({"value": "6222000099999"}, "Nobody is known by this"),
+            ({"article_1": ""}, "one line at least"),
+            ({"quantity_milli_1": ""}, "Fill this in, or take"),
+            ({"quantity_milli_1": "1.2345"}, "at most three decimals"),
+            ({"amount_micros_1": "a lot"}, "Write an amount"),
+            ({"unit_1": "mile"}, "Choose one of those"),
+        ),
+        "/sales/{}/correct",
+        a_sale,
+    ),
+    Case(
+        "/sales/{sale}/recognise",
+        C,
+        {**BECAUSE, "kind": "card", "value": "6222 0000 12345"},
+        (SHORT, ({"value": "6222000099999"}, "Nobody is known by this"), ({"kind": "id"}, "no such customer")),
+        "/sales/{}/recognise",
+        a_sale,
+    ),
+    Case("/sales/{sale}/evaluate", R, BECAUSE, (SHORT,), "/sales/{}/evaluate", an_uncovered_sale),
     Case("/wishes/{wish}/retry", R, BECAUSE, (SHORT,), "/wishes/{}/retry", refused_wish),
     Case("/wishes/{wish}/write-off", R, BECAUSE, (SHORT,), "/wishes/{}/write-off", refused_wish),
     Case("/differences/{difference}/close", R, BECAUSE, (SHORT,), "/differences/{}/close", open_difference),
@@ -349,6 +446,7 @@ ELSEWHERE = {
     "/join",
     "/join/code",
     "/account/recovery-codes",
+    "/customers/{customer}/referral-code",
     "/account/sessions/{session}/end",
     "/sign-out",
     "/preferences",
@@ -363,22 +461,52 @@ def test_every_form_has_a_case() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.route)
 def test_a_form_is_refused_beside_its_field_and_then_taken(site: Site, case: Case) -> None:
-    browser = site.team.browser()
-    browser.http.cookies.set("loyalty_session", site.secret(case.role))
+    browser = signed_in(site, case.role)
+    good = {name: value.format(code=site.code) for name, value in case.good.items()}
     thing = case.thing(site) if case.thing else ""
     path = "/staff" + (case.path.format(thing) or case.route)
     for other, sentence in case.bad:
-        values = {name: value for name, value in (case.good | other).items() if value != "-"}
+        values = {name: value for name, value in (good | other).items() if value != "-"}
         answer = browser.post(path, values)
         said = html.unescape(answer.text)
         assert (answer.status_code, sentence in said) == (422, True), f"{other}: {answer.status_code}"
         typed = {name: value for name, value in values.items() if "password" not in name and name != "again"}
         for name in typed.keys() - other.keys():  # what is not among the options is not offered again
             assert typed[name] in said, f"what was typed is gone: {typed[name]}"
-    answer = browser.post(path, {**case.good, "idempotency_key": "once"})
+    answer = browser.post(path, {**good, "idempotency_key": "once"})
     assert answer.status_code == (200 if case.shown else 303), answer.text
-    again = browser.post(path, {**case.good, "idempotency_key": "once"})
+    again = browser.post(path, {**good, "idempotency_key": "once"})
     assert again.status_code == 303, "sent again, it leads to where it has led"
+
+
+def test_a_code_is_given_once(site: Site) -> None:
+    cashier, customer = signed_in(site, Role.CASHIER), site.shop.customer()
+    for _ in range(2):
+        assert cashier.post(f"/staff/customers/{customer}/referral-code").status_code == 303
+    code = site.shop.api.post(f"/v1/customers/{customer}/referral-code", {}).json()["code"]
+    assert code in cashier.get(f"/staff/customers/{customer}").text
+    answer = cashier.post(f"/staff/customers/{customer}/referral", {"code": code})
+    assert (answer.status_code, "Nobody brings themselves" in answer.text) == (422, True)
+
+
+def test_a_corrected_sale_shows_by_whom_and_why(site: Site) -> None:
+    cashier, wrong = signed_in(site, Role.CASHIER), a_sale(site)
+    answer = cashier.post(f"/staff/sales/{wrong}/correct", RIGHT | {"number": "right-2", "article_2": ""})
+    right = answer.headers["location"].rpartition("/")[2]
+    sale = site.shop.api.get(f"/v1/sales/{right}").json()
+    assert (sale["customer"], [line["quantity_milli"] for line in sale["lines"]]) == (site.things["customer"], [6_500])
+    for one, other in ((wrong, right), (right, wrong)):
+        said = cashier.get(f"/staff/sales/{one}").text
+        assert f'href="/staff/sales/{other}"' in said
+        assert "a test of forms" in said
+        assert NAMES[Role.CASHIER] in said
+    answer = cashier.post(f"/staff/sales/{wrong}/correct", RIGHT | {"number": "right-3"})
+    assert (answer.status_code, "was corrected already" in answer.text) == (422, True)
+
+
+def test_a_sale_that_no_rules_cover_yet_stays_uncovered(site: Site) -> None:
+    answer = signed_in(site, Role.MANAGER).post(f"/staff/sales/{site.things['early']}/evaluate", BECAUSE)
+    assert (answer.status_code, "Publish one first" in answer.text) == (422, True)
 
 
 def test_a_wish_that_was_decided_about_is_decided_about_once(site: Site) -> None:

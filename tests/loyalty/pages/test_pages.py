@@ -39,6 +39,11 @@ MORE = (
     "/staff/people/{person}",
     "/staff/rule-sets/new?from={rule_set}",
     "/staff/tiers/{live_tiers}",
+    "/staff/fills/{fill}",
+    "/staff/devices/events?fill={fill}",
+    "/staff/sales/{corrected}",
+    "/staff/sales/{nobodys}",
+    "/staff/sales/{sale}/correct",
     "/staff/tasks/{live_task}",
     "/staff/tasks/{live_task}/progress",
     "/staff/tasks/new?from={task}",
@@ -145,6 +150,32 @@ def test_versions_of_plans_tell_their_state_and_what_they_say(site: Site) -> Non
     assert "Silver silver ¥500.00 or 60 L 1.5 a free wash a month" in said
     chinese = browser.http.get(f"/staff/tiers/{site.things['live_tiers']}", headers={"Accept-Language": "zh-CN"})
     assert "白银 silver ¥500.00或60 升 1.5 每月一次免费洗车" in text_of(chinese)
+
+
+def test_a_customers_page_tells_where_they_stand(site: Site) -> None:
+    browser = site.team.browser()
+    path = f"/staff/customers/{site.things['customer']}"
+    browser.http.cookies.set("loyalty_session", site.secret(Role.CASHIER))
+    said = text_of(browser.get(path))
+    assert "Tier Silver What counts" in said
+    assert "Next one Gold Still missing ¥" in said
+    assert re.search(r"Days running days running, each with a visit \d+ of 20", said)
+    assert "Code to hand on" in said
+    browser.http.cookies.set("loyalty_session", site.secret(Role.AUDITOR))
+    assert "Next one" not in text_of(browser.get(path))
+
+
+def test_a_fill_shows_its_events_to_who_may_see_them(site: Site) -> None:
+    browser = site.team.browser()
+    path = f"/staff/fills/{site.things['fill']}"
+    browser.http.cookies.set("loyalty_session", site.secret(Role.MANAGER))
+    said = text_of(browser.get(path))
+    assert "38.2 L" in said
+    assert "Events" in said
+    assert "118" in text_of(browser.get("/staff/devices/events", fill=site.things["fill"]))
+    assert "Running" in text_of(browser.get("/staff/fills", state="running"))
+    browser.http.cookies.set("loyalty_session", site.secret(Role.MARKETING))
+    assert "Events" not in text_of(browser.get(path))
 
 
 def test_a_task_tells_how_it_goes(site: Site) -> None:
