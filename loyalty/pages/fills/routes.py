@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastapi.responses import Response
 
 from loyalty.devices.service import DeviceService
-from loyalty.fills.models import FillState
+from loyalty.fills.models import DeviceEvent, FillState
 from loyalty.fills.service import FillService
 from loyalty.pages.names import FILL_STATES
 from loyalty.pages.visit import Visiting, page_router
@@ -53,7 +55,8 @@ def one(visit: Visiting, fill: str) -> Response:
     """One fill, and its events for whoever may see what devices post."""
     service = FillService(visit.session)
     found = service.get(fill)
-    events, following = (), None
+    events: Sequence[DeviceEvent] = ()
+    following = None
     if visit.may("GET", "/devices/events"):
         events, following = service.events(
             device=None, fill=found.id, kind=None, cursor=cursor_of(visit.request), limit=_EVENTS

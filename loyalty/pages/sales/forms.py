@@ -87,7 +87,7 @@ class Correction(Because):
                         self.refuse(f"{error.field.partition('.')[2]}_{at}", _("This cannot be meant."))
             at += 1
 
-    def sent(self, wrong: RecordedSale, customer: str | None) -> SentSale:
+    def right(self, wrong: RecordedSale, customer: str | None) -> SentSale:
         """The right sale at the wrong one's station, with its weather. Seconds that nobody types stay as they were."""
         values = self.values
         document = document_of(wrong)._replace(

@@ -99,7 +99,7 @@ def correct(visit: Visiting, sale: str) -> Response:
                 else None
             )
             made = CorrectionService(visit.session).correct(
-                SentCorrection(document_of(wrong), form.sent(wrong, customer)),
+                SentCorrection(document_of(wrong), form.right(wrong, customer)),
                 actor=visit.actor,
                 reason=values["reason"],
             )

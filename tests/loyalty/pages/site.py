@@ -40,6 +40,7 @@ RULES = {
     "id": "club",
     "name": {"en": "Club", "zh": "会员"},
 }
+OTHER_CARD = "6222000054321"
 LEAF = "0x" + "ab" * 32
 CONSOLE = "https://console.example"
 
@@ -177,15 +178,22 @@ def seeded(database: Database, clock: ShiftedClock) -> Site:
     camera.saw("plate_seen", 0, plate="京A99999")
     fill = pump.saw("done", 5, fill="118", **given())["fill"]
     pump.saw("started", 20, fill="119")
-    wrong = shop.sell(fuel(12), customer=chen, business_day="2026-06-30", time="2026-06-30T10:00:00+08:00")
+    wrong = shop.sell(fuel(2), customer=chen, business_day="2026-06-30", time="2026-06-30T10:00:00+08:00")
     right = {name: wrong[name] for name in ("business_day", "till", "time")} | {"number": "right", "customer": chen}
-    sold = [{"number": 1, **fuel(11)}]
+    sold = [{"number": 1, **fuel(1)}]
     correction = {"station": "S17", "wrong": document(wrong), "right": right | {"lines": sold}, "reason": "a test"}
     done(shop.api.post("/v1/corrections", correction))
     site.code = done(shop.api.post(f"/v1/customers/{chen}/referral-code", {}))["code"]
     early = shop.sell(fuel(8), customer=shop.customer(), business_day="2019-07-01", time="2019-07-01T10:00:00+08:00")
     nobodys = shop.sell(fuel(9))
-    plans |= {"fill": fill, "device": pump.id, "corrected": wrong["id"], "nobodys": nobodys["id"], "early": early["id"]}
+    plans |= {
+        "fill": fill,
+        "device": pump.id,
+        "corrected": wrong["id"],
+        "nobodys": nobodys["id"],
+        "other": shop.customer(OTHER_CARD),
+        "early": early["id"],
+    }
     site.things |= plans
     with database.session.begin() as session:
         wishes = session.scalars(select(Wish).order_by(Wish.id)).all()

@@ -25,7 +25,7 @@ from loyalty.staff.service import KeyService
 from tests.loyalty.earning.programmes import rule, rule_set
 from tests.loyalty.fills.forecourt import Forecourt
 from tests.loyalty.intake.shop import fuel
-from tests.loyalty.pages.site import CANDIDATE, GIFTS, THREE_DAYS, TIERS, Site, add_plan
+from tests.loyalty.pages.site import CANDIDATE, GIFTS, OTHER_CARD, THREE_DAYS, TIERS, Site, add_plan
 from tests.loyalty.people.team import NAMES, PASSWORD, Browser
 from tests.loyalty.referrals import written as referrals
 
@@ -144,12 +144,12 @@ def a_device(site: Site) -> str:
 
 def a_sale(site: Site) -> str:
     """A sale of nobody."""
-    return str(site.shop.sell(fuel(7))["id"])
+    return str(site.shop.sell(fuel(7), **AUGUST)["id"])
 
 
 def an_uncovered_sale(site: Site) -> str:
     """A sale of a customer that no rules covered when it came, and that some cover now."""
-    sold = site.shop.sell(fuel(7), customer=site.shop.customer())
+    sold = site.shop.sell(fuel(7), customer=site.shop.customer(), **AUGUST)
     with site.database.session.begin() as session:
         row = session.get_one(RecordedSale, sold["id"])
         row.outcome, row.rule_set = Outcome.UNCOVERED, None
@@ -199,13 +199,15 @@ PLAN = {
 }
 LATER = {"from": "2099-01-01"}
 """What counts today stays so."""
+AUGUST = {"business_day": "2026-08-15", "time": "2026-08-15T15:30:00+08:00"}
+"""After all that other tests look at."""
 RIGHT = {
     **BECAUSE,
     "number": "right-1",
-    "business_day": "2026-07-07",
-    "time": "2026-07-07T15:30",
+    "business_day": "2026-08-15",
+    "time": "2026-08-15T15:30",
     "kind": "card",
-    "value": "6222000012345",
+    "value": OTHER_CARD,
     "article_1": "95",
     "category_1": "fuel",
     "quantity_milli_1": "6.5",
@@ -366,7 +368,6 @@ CASES = (
         RIGHT,
         (
             SHORT,
-            ({"number": "1"}, "number of its own"),
             ({"number": "a b"}, "Use no spaces"),
             ({"business_day": "soon"}, "Write a day"),
             ({"value": "6222000099999"}, "Nobody is known by this"),
@@ -382,7 +383,7 @@ CASES = (
     Case(
         "/sales/{sale}/recognise",
         C,
-        {**BECAUSE, "kind": "card", "value": "6222 0000 12345"},
+        {**BECAUSE, "kind": "card", "value": OTHER_CARD},
         (SHORT, ({"value": "6222000099999"}, "Nobody is known by this"), ({"kind": "id"}, "no such customer")),
         "/sales/{}/recognise",
         a_sale,
@@ -462,7 +463,7 @@ def test_every_form_has_a_case() -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.route)
 def test_a_form_is_refused_beside_its_field_and_then_taken(site: Site, case: Case) -> None:
     browser = signed_in(site, case.role)
-    good = {name: value.format(code=site.code) for name, value in case.good.items()}
+    good = {name: value.replace("{code}", site.code) for name, value in case.good.items()}
     thing = case.thing(site) if case.thing else ""
     path = "/staff" + (case.path.format(thing) or case.route)
     for other, sentence in case.bad:
@@ -491,10 +492,13 @@ def test_a_code_is_given_once(site: Site) -> None:
 
 def test_a_corrected_sale_shows_by_whom_and_why(site: Site) -> None:
     cashier, wrong = signed_in(site, Role.CASHIER), a_sale(site)
+    number = site.shop.api.get(f"/v1/sales/{wrong}").json()["number"]
+    answer = cashier.post(f"/staff/sales/{wrong}/correct", RIGHT | {"number": number, "till": "1"})
+    assert (answer.status_code, "number of its own" in answer.text) == (422, True)
     answer = cashier.post(f"/staff/sales/{wrong}/correct", RIGHT | {"number": "right-2", "article_2": ""})
     right = answer.headers["location"].rpartition("/")[2]
     sale = site.shop.api.get(f"/v1/sales/{right}").json()
-    assert (sale["customer"], [line["quantity_milli"] for line in sale["lines"]]) == (site.things["customer"], [6_500])
+    assert (sale["customer"], [line["quantity_milli"] for line in sale["lines"]]) == (site.things["other"], [6_500])
     for one, other in ((wrong, right), (right, wrong)):
         said = cashier.get(f"/staff/sales/{one}").text
         assert f'href="/staff/sales/{other}"' in said
