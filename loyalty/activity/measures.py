@@ -15,6 +15,10 @@ class Measures(NamedTuple):
     litres_milli: int = 0
     points: int = 0
 
+    def plus(self, other: Measures) -> Measures:
+        """These and those."""
+        return Measures(*(one + two for one, two in zip(self, other, strict=True)))
+
     def less(self, other: Measures) -> Measures:
         """These without those."""
         return Measures(*(one - two for one, two in zip(self, other, strict=True)))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from loyalty.activity.measures import Measures
 from loyalty.activity.models import CustomerDay
+from loyalty.kit.database import in_pieces
+
+_NAMED = 500
+"""Values that one query names."""
 
 
 class ActivityRepository:
@@ -25,11 +29,20 @@ class ActivityRepository:
     def day(self, customer: str, day: date) -> CustomerDay:
         """A customer's day as it is now; an empty one, added, if there is none."""
         row = self._session.get(CustomerDay, (customer, day), populate_existing=True)
-        if row is None:
-            row = CustomerDay(
-                customer_id=customer, business_day=day, visits=0, spend_micros=0, litres_milli=0, points=0
-            )
-            self._session.add(row)
+        return row or self._added(customer, day)
+
+    def days(self, wanted: Collection[tuple[str, date]]) -> dict[tuple[str, date], CustomerDay]:
+        """Customers' days as they are now; empty ones, added, where there are none."""
+        found: dict[tuple[str, date], CustomerDay] = {}
+        for some in in_pieces(wanted, _NAMED):
+            query = select(CustomerDay).where(tuple_(CustomerDay.customer_id, CustomerDay.business_day).in_(some))
+            for row in self._session.scalars(query.execution_options(populate_existing=True)):
+                found[row.customer_id, row.business_day] = row
+        return {key: found.get(key) or self._added(*key) for key in wanted}
+
+    def _added(self, customer: str, day: date) -> CustomerDay:
+        row = CustomerDay(customer_id=customer, business_day=day, visits=0, spend_micros=0, litres_milli=0, points=0)
+        self._session.add(row)
         return row
 
     def between(self, customers: Sequence[str], first: date, last: date) -> Mapping[str, Measures]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from loyalty.awards.models import BookedAward, BookedTakeBack, CarriedRemainder
+from loyalty.kit.bulk_insert import insert_all
 
 
 class AwardRepository:
@@ -20,6 +22,10 @@ class AwardRepository:
         """Adds rows."""
         self._session.add_all(rows)
         self._session.flush()
+
+    def insert(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Adds many awards, as rows."""
+        insert_all(self._session, BookedAward, rows)
 
     def of_sale(self, sale: str) -> Sequence[BookedAward]:
         """What a sale has earned, in the order of the rules."""
@@ -42,12 +48,18 @@ class AwardRepository:
         query = select(BookedTakeBack).where(BookedTakeBack.award_id.in_([*awards]))
         return self._session.scalars(query.order_by(BookedTakeBack.return_id)).all()
 
-    def remainders(self, customer: str, rule_set: str) -> Sequence[CarriedRemainder]:
-        """What rounding left a customer, as it is now."""
+    def remainders(self, customers: Collection[str], rule_sets: Collection[str]) -> Sequence[CarriedRemainder]:
+        """What rounding left customers, as it is now."""
         query = select(CarriedRemainder).where(
-            CarriedRemainder.customer_id == customer, CarriedRemainder.rule_set == rule_set
+            CarriedRemainder.customer_id.in_(customers), CarriedRemainder.rule_set.in_(rule_sets)
         )
         return self._session.scalars(query.execution_options(populate_existing=True)).all()
+
+    def new_remainder(self, customer: str, rule_set: str, rule: str) -> CarriedRemainder:
+        """Nothing that rounding has left, added."""
+        row = CarriedRemainder(customer_id=customer, rule_set=rule_set, rule=rule, value="0")
+        self._session.add(row)
+        return row
 
     def remainder(self, customer: str, rule_set: str, rule: str) -> CarriedRemainder | None:
         """What rounding left a customer of a rule, as it is now."""

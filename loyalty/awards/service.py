@@ -1,4 +1,4 @@
-"""Books what sales earn and what returns take back. The wish to move the points is written in the same transaction.
+"""Books what returns take back of awards. The wish to move the points is written in the same transaction.
 
 Whoever calls holds the customer: no other sale of theirs is booked meanwhile. Budgets are held here, in the order of their
 rules, so no two sales pay what only one of them can have.
@@ -8,38 +8,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
-from loyalty.awards.models import BookedAward, BookedTakeBack, CarriedRemainder
+from loyalty.awards.models import BookedAward, BookedTakeBack
 from loyalty.awards.repository import AwardRepository
 from loyalty.budgets.service import BudgetService
-from loyalty.customers.models import Customer
 from loyalty.earning.awards import Award
-from loyalty.earning.evaluation import evaluate
 from loyalty.earning.returns import TakeBack, undo
 from loyalty.earning.rule_sets import RuleSet
-from loyalty.earning.snapshot import Remainder, Snapshot, Spent
 from loyalty.kit.errors import Contradiction
-from loyalty.kit.ids import new_id
-from loyalty.network.members import as_member
-from loyalty.network.wishes import IssueWish, ReverseWish, WishService
+from loyalty.network.wishes import ReverseWish, WishService
 from loyalty.rule_sets.models import KeptRuleSet
 from loyalty.rule_sets.service import content_of
 from loyalty.sales.types import Return, Sale
 
 _AWARD: TypeAdapter[Award] = TypeAdapter(Award)
-
-
-@dataclass(frozen=True, slots=True)
-class Before:
-    """What a customer had bought before a sale."""
-
-    is_first: bool
-    sales_this_month: int
 
 
 class AwardService:
@@ -50,63 +36,6 @@ class AwardService:
         self._awards = AwardRepository(session)
         self._budgets = BudgetService(session)
         self._wishes = WishService(session)
-
-    # ---------------------------------------------------------------- a sale earns
-
-    def earn(
-        self, sale_id: str, document: str, sale: Sale, customer: Customer, kept: KeptRuleSet, *, before: Before
-    ) -> Sequence[BookedAward]:
-        """Books what a sale earns, and wishes for the points. `document` is the till's number of the sale."""
-        rules = content_of(kept)
-        self.hold_budgets(self.budgets_of(kept))
-        awards = evaluate(sale, self._snapshot(customer, rules, sale, before), rules)
-        rows = [
-            BookedAward(
-                id=new_id("awd"),
-                sale_id=sale_id,
-                customer_id=customer.id,
-                rule=award.rule,
-                rule_set=kept.id,
-                points=award.points,
-                reference=f"sale:{document}:{award.rule}" if award.points else None,
-                content=_AWARD.dump_python(award, mode="json"),
-            )
-            for award in awards
-        ]
-        self._awards.add(*rows)
-        self._wishes.wish_all(
-            [
-                _wish(row.reference, kept.program, award, customer, sale_id)
-                for row, award in zip(rows, awards, strict=True)
-                if row.reference is not None
-            ]
-        )
-        for award in awards:
-            if award.carries:
-                self._carry(customer.id, rules.id, award.rule, award.carried)
-            for taking in award.takings:
-                self._budgets.take(rules.id, taking, taking.points)
-        return rows
-
-    def _snapshot(self, customer: Customer, rules: RuleSet, sale: Sale, before: Before) -> Snapshot:
-        budgets = {
-            rule.id: [period for period, _ in rule.budget.limits(sale.business_day)]
-            for rule in rules.earning
-            if rule.budget is not None
-        }
-        periods = {period for some in budgets.values() for period in some}
-        remainders = self._awards.remainders(customer.id, rules.id) if any(rule.carry for rule in rules.earning) else ()
-        uses = self._budgets.uses(rules.id, budgets, periods) if budgets else ()
-        return Snapshot(
-            customer=customer.id,
-            tier=customer.tier,
-            tier_coefficient=customer.tier_coefficient,
-            birthday_month=customer.birth_month or 0,
-            first_purchase=before.is_first,
-            sales_this_month=before.sales_this_month,
-            remainders=tuple(Remainder(one.rule, Fraction(one.value)) for one in remainders),
-            spent=tuple(Spent(one.rule, one.period, one.points, one.is_closed) for one in uses),
-        )
 
     # ---------------------------------------------------------------- a return takes back
 
@@ -154,19 +83,16 @@ class AwardService:
 
     def hold_budgets(self, rules: Iterable[tuple[str, str]]) -> None:
         """Lets nobody else draw on the budgets of these rules: the name of the rule set, and the rule's id."""
-        for rule_set, rule in sorted({*rules}):
-            self._budgets.hold(rule_set, [rule])
+        self._budgets.hold(rules)
 
     def budgets_of(self, kept: KeptRuleSet) -> set[tuple[str, str]]:
         """The rules of a rule set that have a budget."""
-        rules = content_of(kept)
-        return {(rules.id, rule.id) for rule in rules.earning if rule.budget is not None}
+        return budgets_of(content_of(kept))
 
     def _carry(self, customer: str, rule_set: str, rule: str, change: Fraction) -> None:
         kept = self._awards.remainder(customer, rule_set, rule)
         if kept is None:
-            kept = CarriedRemainder(customer_id=customer, rule_set=rule_set, rule=rule, value="0")
-            self._awards.add(kept)
+            kept = self._awards.new_remainder(customer, rule_set, rule)
         kept.value = str(Fraction(kept.value) + change)
         self._session.flush()
 
@@ -194,14 +120,6 @@ def award_of(row: BookedAward) -> Award:
     return _AWARD.validate_json(json.dumps(row.content))
 
 
-def _wish(reference: str, program: str, award: Award, customer: Customer, sale_id: str) -> IssueWish:
-    facts = {
-        "sale": sale_id,
-        "rule": award.rule,
-        "rule_set": award.rule_set,
-        "version": award.version,
-        "reason": award.explain(),
-    }
-    return IssueWish(
-        reference=reference, program=program, member=as_member(customer.id), points=award.points, facts=facts
-    )
+def budgets_of(rules: RuleSet) -> set[tuple[str, str]]:
+    """The rules of a rule set that have a budget: the name of the set, and the rule's id."""
+    return {(rules.id, rule.id) for rule in rules.earning if rule.budget is not None}

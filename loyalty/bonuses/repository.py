@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from loyalty.bonuses.models import Bonus, Cause
+from loyalty.kit.bulk_insert import insert_all
+from loyalty.kit.database import in_pieces
 from loyalty.kit.paging import page_of
+
+Had = tuple[str, Cause, str]
+"""A bonus that a customer has: customer, cause and key."""
+_NAMED = 500
+"""Values that one query names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,30 @@ class BonusRepository:
     def flush(self) -> None:
         """Writes what has changed."""
         self._session.flush()
+
+    def insert(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Adds many bonuses, as rows."""
+        insert_all(self._session, Bonus, rows)
+
+    def keys(self, customers: Collection[str], causes: Collection[Cause], keys: Collection[str]) -> Sequence[Had]:
+        """Which of these keys the customers have, of some causes."""
+        return self._keys(customers, causes, [Bonus.key.in_(some) for some in in_pieces(keys, _NAMED)])
+
+    def keys_beginning(
+        self, customers: Collection[str], causes: Collection[Cause], prefixes: Iterable[str]
+    ) -> Sequence[Had]:
+        """Which keys that begin so the customers have, of some causes."""
+        return self._keys(customers, causes, [Bonus.key.startswith(one, autoescape=True) for one in prefixes])
+
+    def _keys(
+        self, customers: Collection[str], causes: Collection[Cause], named: Sequence[ColumnElement[bool]]
+    ) -> Sequence[Had]:
+        if not named or not customers:
+            return ()
+        query = select(Bonus.customer_id, Bonus.cause, Bonus.key).where(
+            Bonus.customer_id.in_(customers), Bonus.cause.in_(causes), Bonus.revoked_at.is_(None), or_(*named)
+        )
+        return [(customer, cause, key) for customer, cause, key in self._session.execute(query)]
 
     def given(self, customer: str, cause: Cause, prefix: str) -> Sequence[Bonus]:
         """What a customer has of a cause, of keys that begin so."""

@@ -5,7 +5,7 @@ Whoever calls holds the customer, so a bonus is given once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -13,12 +13,12 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from loyalty.bonuses.models import Bonus, Cause
-from loyalty.bonuses.repository import BonusRepository, Tally
+from loyalty.bonuses.repository import BonusRepository, Had, Tally
 from loyalty.earning.reasons import Text
 from loyalty.kit.database import clock_of
 from loyalty.kit.errors import Contradiction
 from loyalty.kit.ids import new_id
-from loyalty.messages.service import MessageService
+from loyalty.messages.service import MessageService, NewMatter
 from loyalty.network.members import as_member
 from loyalty.network.wishes import IssueWish, ReverseWish, WishService
 
@@ -62,37 +62,23 @@ class BonusService:
 
     def grant(self, customer: str, wanted: Grant) -> Bonus:
         """Gives a customer a bonus that they do not have."""
-        key = new_id("bon")
-        first, last = wanted.days or (None, None)
-        bonus = Bonus(
-            id=key,
-            customer_id=customer,
-            cause=wanted.cause,
-            key=wanted.key,
-            plan=wanted.plan,
-            program=wanted.program,
-            points=wanted.points,
-            reason={"en": wanted.reason.en, "zh": wanted.reason.zh},
-            first_day=first,
-            last_day=last,
-            reference=f"{wanted.cause}:{key}",
-            revoked_at=None,
-            revoked_for=None,
-            revoked_by=None,
-        )
+        bonus = Bonus(**_row(customer, wanted), revoked_at=None, revoked_for=None, revoked_by=None)
         self._bonuses.add(bonus)
-        self._wishes.wish(
-            IssueWish(
-                reference=bonus.reference,
-                program=bonus.program,
-                member=as_member(customer),
-                points=bonus.points,
-                facts={"bonus": bonus.id, "reason": wanted.reason.en, **wanted.facts},
-            )
-        )
-        values = {"points": bonus.points, "reason": bonus.reason}
-        self._messages.notify(customer, _MESSAGES.get(wanted.cause, "gift_given"), f"bonus:{bonus.id}", values)
+        self._wishes.wish_first([_wish(customer, wanted, bonus.id)])
+        self._messages.notify_first([_message(customer, wanted, bonus.id)])
         return bonus
+
+    def grant_all(self, wanted: Sequence[tuple[str, Grant]]) -> None:
+        """The same with several customers and bonuses, by as many statements."""
+        now = clock_of(self._session).now()
+        rows = [_row(customer, one) | {"created_at": now} for customer, one in wanted]
+        self._bonuses.insert([row | {"cause": row["cause"].value} for row in rows])
+        self._wishes.wish_first(
+            [_wish(customer, one, row["id"]) for (customer, one), row in zip(wanted, rows, strict=True)]
+        )
+        self._messages.notify_first(
+            [_message(customer, one, row["id"]) for (customer, one), row in zip(wanted, rows, strict=True)]
+        )
 
     def revoke(self, bonus: Bonus, *, because: str) -> None:
         """Takes a bonus back. `because` is the id of what undid it. A bonus that a person has written off was never given."""
@@ -115,6 +101,16 @@ class BonusService:
 
     # ---------------------------------------------------------------- looking
 
+    def keys(self, customers: Collection[str], causes: Collection[Cause], keys: Collection[str]) -> Sequence[Had]:
+        """Which of these keys the customers have, of some causes."""
+        return self._bonuses.keys(customers, causes, keys)
+
+    def keys_beginning(
+        self, customers: Collection[str], causes: Collection[Cause], prefixes: Iterable[str]
+    ) -> Sequence[Had]:
+        """Which keys that begin so the customers have, of some causes."""
+        return self._bonuses.keys_beginning(customers, causes, prefixes)
+
     def given(self, customer: str, cause: Cause, prefix: str) -> Sequence[Bonus]:
         """What a customer has of a cause, of keys that begin so."""
         return self._bonuses.given(customer, cause, prefix)
@@ -134,3 +130,57 @@ class BonusService:
     def page(self, customer: str, cursor: str | None, limit: int) -> tuple[Sequence[Bonus], str | None]:
         """A customer's bonuses, newest first, with those that were taken back."""
         return self._bonuses.page(customer, cursor, limit)
+
+
+class BonusGroup:
+    """The bonuses that a group of sales earns: gathered, and written at once."""
+
+    def __init__(self, session: Session) -> None:
+        self._bonuses = BonusService(session)
+        self._wanted: list[tuple[str, Grant]] = []
+
+    def grant(self, customer: str, wanted: Grant) -> None:
+        """Gives a customer a bonus that they do not have."""
+        self._wanted.append((customer, wanted))
+
+    def write(self) -> None:
+        """Writes what was given."""
+        self._bonuses.grant_all(self._wanted)
+
+
+def _row(customer: str, wanted: Grant) -> dict[str, Any]:
+    """A new bonus as a row."""
+    key = new_id("bon")
+    first, last = wanted.days or (None, None)
+    return {
+        "id": key,
+        "customer_id": customer,
+        "cause": wanted.cause,
+        "key": wanted.key,
+        "plan": wanted.plan,
+        "program": wanted.program,
+        "points": wanted.points,
+        "reason": _in_words(wanted),
+        "first_day": first,
+        "last_day": last,
+        "reference": f"{wanted.cause}:{key}",
+    }
+
+
+def _in_words(wanted: Grant) -> dict[str, str]:
+    return {"en": wanted.reason.en, "zh": wanted.reason.zh}
+
+
+def _message(customer: str, wanted: Grant, bonus: str) -> NewMatter:
+    values = {"points": wanted.points, "reason": _in_words(wanted)}
+    return NewMatter(customer, _MESSAGES.get(wanted.cause, "gift_given"), f"bonus:{bonus}", values)
+
+
+def _wish(customer: str, wanted: Grant, bonus: str) -> IssueWish:
+    return IssueWish(
+        reference=f"{wanted.cause}:{bonus}",
+        program=wanted.program,
+        member=as_member(customer),
+        points=wanted.points,
+        facts={"bonus": bonus, "reason": wanted.reason.en, **wanted.facts},
+    )

@@ -23,9 +23,12 @@ class BudgetRepository:
     def use(self, rule_set: str, rule: str, period: str) -> BudgetUse:
         """What a budget has paid in a period, as it is now; nothing, added, if there is no row."""
         use = self._session.get(BudgetUse, (rule_set, rule, period), populate_existing=True)
-        if use is None:
-            use = BudgetUse(rule_set=rule_set, rule=rule, period=period, points=0, is_closed=False)
-            self._session.add(use)
+        return use or self.new(rule_set, rule, period)
+
+    def new(self, rule_set: str, rule: str, period: str) -> BudgetUse:
+        """A budget that has paid nothing in a period, added."""
+        use = BudgetUse(rule_set=rule_set, rule=rule, period=period, points=0, is_closed=False)
+        self._session.add(use)
         return use
 
     def uses(self, rule_set: str, rules: Iterable[str], periods: Iterable[str]) -> Sequence[BudgetUse]:

@@ -14,7 +14,8 @@ from loyalty.corrections.models import Correction
 from loyalty.corrections.repository import CorrectionRepository
 from loyalty.customers.service import CustomerService
 from loyalty.intake.documents import SentReturn, SentSale, fingerprint_of
-from loyalty.intake.service import IntakeService, document_of
+from loyalty.intake.group import document_of
+from loyalty.intake.service import IntakeService
 from loyalty.kit.errors import Contradiction, Malformed, Refusal, Unknown
 from loyalty.kit.ids import new_id
 from loyalty.rule_sets.service import RuleSetService

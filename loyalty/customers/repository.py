@@ -8,7 +8,11 @@ from sqlalchemy import Select, delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from loyalty.customers.models import Address, ChannelName, Consent, Customer, Identifier, IdentifierKind, SeenDevice
+from loyalty.kit.database import in_pieces
 from loyalty.kit.paging import page_of
+
+_NAMED = 500
+"""Values that one query names."""
 
 
 class CustomerRepository:
@@ -34,6 +38,30 @@ class CustomerRepository:
         )
         return self._session.scalars(query).one_or_none()
 
+    def all_known_by(self, shown: Collection[tuple[IdentifierKind, str]]) -> Sequence[Identifier]:
+        """What is known by one of these now."""
+        named = tuple_(Identifier.kind, Identifier.value)
+        found: list[Identifier] = []
+        for some in in_pieces(shown, _NAMED):
+            found += self._session.scalars(select(Identifier).where(named.in_(some), Identifier.removed_at.is_(None)))
+        return found
+
+    def named(self, customers: Collection[str]) -> Sequence[Customer]:
+        """The customers with these ids."""
+        return self._session.scalars(select(Customer).where(Customer.id.in_(customers))).all()
+
+    def hold(self, customers: Collection[str]) -> Sequence[Customer]:
+        """The same as they are now, held in the order of their ids."""
+        held = select(Customer).where(Customer.id.in_(customers)).order_by(Customer.id).with_for_update(key_share=True)
+        return self._session.scalars(held.execution_options(populate_existing=True)).all()
+
+    def kinds_of(self, customers: Collection[str]) -> Sequence[tuple[str, IdentifierKind]]:
+        """By what kinds of identifiers customers are known."""
+        query = select(Identifier.customer_id, Identifier.kind).where(
+            Identifier.customer_id.in_(customers), Identifier.removed_at.is_(None)
+        )
+        return [(customer, kind) for customer, kind in self._session.execute(query)]
+
     def identifier(self, identifier: str) -> Identifier | None:
         """The identifier with this id."""
         return self._session.get(Identifier, identifier, with_for_update=True, populate_existing=True)
@@ -43,9 +71,10 @@ class CustomerRepository:
         query = select(Identifier).where(Identifier.customer_id == customer, Identifier.removed_at.is_(None))
         return self._session.scalars(query.order_by(Identifier.id)).all()
 
-    def consents_of(self, customer: str) -> Sequence[Consent]:
-        """The newest word on each purpose."""
-        newest = select(func.max(Consent.id)).where(Consent.customer_id == customer).group_by(Consent.purpose)
+    def consents_of(self, customers: Collection[str]) -> Sequence[Consent]:
+        """The newest word of each customer on each purpose."""
+        newest = select(func.max(Consent.id)).where(Consent.customer_id.in_(customers))
+        newest = newest.group_by(Consent.customer_id, Consent.purpose)
         return self._session.scalars(select(Consent).where(Consent.id.in_(newest)).order_by(Consent.purpose)).all()
 
     def addresses_of(self, customer: str) -> Sequence[Address]:

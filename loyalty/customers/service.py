@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -114,6 +115,19 @@ class CustomerService:
             return customer_id
         return self.known_by(shown, pointer)
 
+    def check(self, shown: Shown, pointer: str) -> None:
+        """Raises Malformed if it cannot be an identifier."""
+        canonical(shown.kind, shown.value, pointer)
+
+    def find_all(self, shown: Collection[Shown]) -> dict[Shown, str]:
+        """The ids of the customers who are known by these. What cannot be an identifier is nobody's."""
+        forms: dict[Shown, tuple[IdentifierKind, str]] = {}
+        for one in shown:
+            with suppress(Malformed):
+                forms[one] = one.kind, canonical(one.kind, one.value)
+        known = {(one.kind, one.value): one.customer_id for one in self._customers.all_known_by({*forms.values()})}
+        return {one: known[form] for one, form in forms.items() if form in known}
+
     def _link(self, customer: Customer, shown: Shown, pointer: str) -> tuple[Identifier, bool]:
         value = canonical(shown.kind, shown.value, pointer)
         lock(self._session, f"identifier:{shown.kind}:{value}")
@@ -199,7 +213,23 @@ class CustomerService:
 
     def consents_of(self, customer: Customer) -> Sequence[Consent]:
         """The newest word on each purpose."""
-        return self._customers.consents_of(customer.id)
+        return self._customers.consents_of([customer.id])
+
+    def kinds_of(self, customers: Collection[str]) -> Sequence[tuple[str, IdentifierKind]]:
+        """By what kinds of identifiers customers are known."""
+        return self._customers.kinds_of(customers)
+
+    def purposes_of(self, customers: Collection[str]) -> Sequence[tuple[str, str]]:
+        """To what customers agree: customer and purpose."""
+        return [(one.customer_id, one.purpose) for one in self._customers.consents_of(customers) if one.is_given]
+
+    def named(self, customers: Collection[str]) -> Sequence[Customer]:
+        """The customers with these ids, those that there are."""
+        return self._customers.named(customers)
+
+    def hold(self, customers: Collection[str]) -> Sequence[Customer]:
+        """The same as they are now, held in the order of their ids."""
+        return self._customers.hold(customers)
 
     def page(self, *, cursor: str | None, limit: int) -> tuple[Sequence[Customer], str | None]:
         """Customers, newest first."""

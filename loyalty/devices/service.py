@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -115,10 +115,18 @@ class DeviceService:
 
     def check_sender(self, key_id: str, station: str) -> None:
         """Refuses a sale or a return that a device sends for another station than its own. Raises Malformed."""
+        self.sender_check(key_id)(station)
+
+    def sender_check(self, key_id: str) -> Callable[[str], None]:
+        """The same for many sales or returns of one sender: what raises Malformed for a station."""
         device = self._devices.with_key(key_id)
-        if device is not None and device.station_id != station:
-            detail = f"{device.id} stands at {device.station_id}, and sends nothing for {station}"
-            raise Malformed("other_station", detail, pointer="/station")
+
+        def check(station: str) -> None:
+            if device is not None and device.station_id != station:
+                detail = f"{device.id} stands at {device.station_id}, and sends nothing for {station}"
+                raise Malformed("other_station", detail, pointer="/station")
+
+        return check
 
     def page(
         self, *, station: str | None, kind: DeviceKind | None, cursor: str | None, limit: int

@@ -24,7 +24,8 @@ from loyalty.fills.models import DeviceEvent, EventKind, Fill, FillState
 from loyalty.fills.recognition import Sighting, Span, recognise
 from loyalty.fills.repository import FillRepository
 from loyalty.intake.documents import SentSale
-from loyalty.intake.service import IntakeService, document_of
+from loyalty.intake.group import document_of
+from loyalty.intake.service import IntakeService
 from loyalty.kit.database import clock_of, lock
 from loyalty.kit.errors import Contradiction, Malformed, Refusal, Unknown
 from loyalty.kit.ids import new_id

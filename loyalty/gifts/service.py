@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from datetime import date, timedelta
+from functools import partial
 
 from sqlalchemy.orm import Session
 
 from loyalty.bonuses.models import Cause
-from loyalty.bonuses.service import BonusService, Grant
+from loyalty.bonuses.service import BonusGroup, BonusService, Grant
 from loyalty.customers.models import Customer
 from loyalty.customers.service import CustomerService
 from loyalty.earning.reasons import Text
@@ -51,18 +53,11 @@ class GiftService:
 
     def review(self, customer: Customer) -> None:
         """Gives a customer what is due for joining and for the profile."""
-        kept = self._plans.in_force_at(clock_of(self._session).now())
-        if kept is None or customer.erased_at is not None:
-            return
-        plan = plan_of(kept)
-        if plan.joining is not None and (plan.joining.after == "joining" or self._has_something(customer)):
-            self._give(customer, kept, Cause.JOINING, _ONCE, plan.joining.points)
-        if plan.profile is not None and not self._bonuses.given(customer.id, Cause.PROFILE, _ONCE):
-            known = {one.kind.value for one in self._customers.identifiers_of(customer)}
-            known |= {"birthday"} if customer.birth_month is not None else set()
-            consents = {one.purpose for one in self._customers.consents_of(customer) if one.is_given}
-            if plan.profile.is_whole(known, consents):
-                self._give(customer, kept, Cause.PROFILE, _ONCE, plan.profile.points)
+        bonuses = BonusGroup(self._session)
+        GiftGroup(self._session, [customer], bonuses).review(
+            customer, has_bought=partial(self._has_something, customer)
+        )
+        bonuses.write()
 
     def revoke(self, customer: Customer, *, because: str) -> None:
         """Takes the gift for the first sale back, if nothing that was bought is left."""
@@ -92,22 +87,70 @@ class GiftService:
 
     def _give(self, customer: Customer, kept: KeptGiftPlan, cause: Cause, key: str, points: int) -> None:
         if not self._bonuses.given(customer.id, cause, key):
-            self._bonuses.grant(
-                customer.id,
-                Grant(
-                    cause=cause,
-                    key=key,
-                    program=kept.program,
-                    points=points,
-                    reason=_REASONS[cause],
-                    plan=kept.id,
-                    facts={"occasion": cause.value},
-                ),
-            )
+            self._bonuses.grant(customer.id, _grant(kept, cause, key, points))
 
     def _has_something(self, customer: Customer) -> bool:
         """Whether something is left of what the customer has bought."""
         return bool(self._sales.left(customer.id, date.min, date.max))
+
+
+class GiftGroup:
+    """The gifts that the customers of a group may get, with what each is known by: read at once."""
+
+    def __init__(self, session: Session, customers: Collection[Customer], bonuses: BonusGroup) -> None:
+        self._bonuses = bonuses
+        self._kept = GiftPlanService(session).in_force_at(clock_of(session).now())
+        self._given: set[tuple[str, Cause]] = set()
+        self._known: dict[str, set[str]] = {}
+        self._consents: dict[str, set[str]] = {}
+        if self._kept is None:
+            return
+        ids = {one.id for one in customers}
+        causes = (Cause.JOINING, Cause.PROFILE)
+        self._given = {(customer, cause) for customer, cause, _ in BonusService(session).keys(ids, causes, [_ONCE])}
+        if plan_of(self._kept).profile is None:
+            return
+        without = {one for one in ids if (one, Cause.PROFILE) not in self._given}
+        if without:
+            everybody = CustomerService(session)
+            for customer, kind in everybody.kinds_of(without):
+                self._known.setdefault(customer, set()).add(kind.value)
+            for customer, purpose in everybody.purposes_of(without):
+                self._consents.setdefault(customer, set()).add(purpose)
+
+    def review(self, customer: Customer, *, has_bought: Callable[[], bool]) -> None:
+        """Gives a customer what is due for joining and for the profile. `has_bought` says whether something is left of what the
+        customer bought."""
+        if self._kept is None or customer.erased_at is not None:
+            return
+        joining, profile = plan_of(self._kept).joining, plan_of(self._kept).profile
+        is_lacking = joining is not None and self._lacks(customer, Cause.JOINING)
+        if joining is not None and is_lacking and (joining.after == "joining" or has_bought()):
+            self._give(customer, Cause.JOINING, joining.points)
+        if profile is not None and self._lacks(customer, Cause.PROFILE):
+            known = self._known.get(customer.id, set()) | ({"birthday"} if customer.birth_month is not None else set())
+            if profile.is_whole(known, self._consents.get(customer.id, set())):
+                self._give(customer, Cause.PROFILE, profile.points)
+
+    def _lacks(self, customer: Customer, cause: Cause) -> bool:
+        return (customer.id, cause) not in self._given
+
+    def _give(self, customer: Customer, cause: Cause, points: int) -> None:
+        assert self._kept is not None, "a gift has its plan"
+        self._given.add((customer.id, cause))
+        self._bonuses.grant(customer.id, _grant(self._kept, cause, _ONCE, points))
+
+
+def _grant(kept: KeptGiftPlan, cause: Cause, key: str, points: int) -> Grant:
+    return Grant(
+        cause=cause,
+        key=key,
+        program=kept.program,
+        points=points,
+        reason=_REASONS[cause],
+        plan=kept.id,
+        facts={"occasion": cause.value},
+    )
 
 
 def plan_of(kept: KeptGiftPlan) -> GiftPlan:

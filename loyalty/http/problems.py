@@ -36,9 +36,9 @@ class Problem(BaseModel):
     errors: list[FieldProblem] = []
 
 
-def problem(status: int, code: str, detail: str, errors: list[FieldProblem] | None = None) -> Response:
-    """A problem document as a response."""
-    document = Problem(
+def document(status: int, code: str, detail: str, errors: list[FieldProblem] | None = None) -> Problem:
+    """A problem document."""
+    return Problem(
         type=f"urn:tongdui:loyalty:problem:{code}",
         title=code.replace("_", " ").capitalize(),
         status=status,
@@ -46,7 +46,27 @@ def problem(status: int, code: str, detail: str, errors: list[FieldProblem] | No
         code=code,
         errors=errors or [],
     )
-    response = Response(document.model_dump_json(), status, media_type=MEDIA_TYPE)
+
+
+def refusal_document(refusal: Refusal, within: str = "") -> Problem:
+    """A refusal as a problem document. `within` is where what was refused stands in the body."""
+    at_fault = bool(refusal.pointer or refusal.parameter)
+    whole = FieldProblem(
+        pointer=within + refusal.pointer if refusal.pointer else "", parameter=refusal.parameter, detail=refusal.detail
+    )
+    errors = [whole] if at_fault else []
+    errors += [FieldProblem(pointer=within + fault.pointer, detail=fault.detail) for fault in refusal.faults]
+    return document(refusal.status, refusal.code, refusal.detail, errors)
+
+
+def problem(status: int, code: str, detail: str, errors: list[FieldProblem] | None = None) -> Response:
+    """A problem document as a response."""
+    return _response(document(status, code, detail, errors))
+
+
+def _response(found: Problem) -> Response:
+    status = found.status
+    response = Response(found.model_dump_json(), status, media_type=MEDIA_TYPE)
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     if status == 503:
@@ -66,10 +86,7 @@ def install(app: FastAPI) -> None:
 
 async def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
-    at_fault = bool(error.pointer or error.parameter)
-    errors = [FieldProblem(pointer=error.pointer, parameter=error.parameter, detail=error.detail)] if at_fault else []
-    errors += [FieldProblem(pointer=fault.pointer, detail=fault.detail) for fault in error.faults]
-    return problem(error.status, error.code, error.detail, errors)
+    return _response(refusal_document(error))
 
 
 async def _invalid(_request: Request, error: Exception) -> Response:

@@ -91,6 +91,7 @@ RULES: Final[dict[tuple[str, str], frozenset[Role]]] = {
     ("GET", "/v1/sales"): _ALL_BUT_DEVICES,
     ("GET", "/v1/sales/{sale}"): _ALL_BUT_DEVICES,
     ("POST", "/v1/sales"): _TILLS,
+    ("POST", "/v1/sales/bulk"): _TILLS,
     ("POST", "/v1/sales/{sale}/recognise"): _COUNTER,
     ("POST", "/v1/sales/{sale}/evaluate"): _MANAGERS,
     ("GET", "/v1/corrections"): _OFFICE,

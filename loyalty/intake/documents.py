@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -79,4 +79,9 @@ class SentReturn:
 
 def fingerprint_of(sent: DataclassInstance) -> bytes:
     """Of all that was sent."""
-    return sha256(json.dumps(asdict(sent), sort_keys=True, default=str).encode()).digest()
+    return sha256(json.dumps(sent, sort_keys=True, default=_plain).encode()).digest()
+
+
+def _plain(value: object) -> object:
+    """What JSON does not know by itself: an object is its fields, and a day or a moment is a text."""
+    return {field.name: getattr(value, field.name) for field in fields(value)} if is_dataclass(value) else str(value)

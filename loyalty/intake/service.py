@@ -5,27 +5,32 @@ A sale, its awards and the wishes for their points are written in one transactio
 
 from __future__ import annotations
 
-from calendar import monthrange
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
+from itertools import groupby
 from typing import TypeVar
 
+import structlog
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from loyalty.activity.measures import measures_of
 from loyalty.activity.service import ActivityService
 from loyalty.audit_log.service import AuditLog
-from loyalty.awards.service import AwardService, Before
+from loyalty.awards.service import AwardService
 from loyalty.customers.models import Customer
 from loyalty.customers.service import CustomerService
 from loyalty.gifts.service import GiftService
 from loyalty.intake.documents import SentReturn, SentSale
+from loyalty.intake.group import Visit, book, document_of, earn
+from loyalty.intake.held import Held, Judged, lock_sales, malformed, return_name, same, same_as
 from loyalty.kit.database import lock
-from loyalty.kit.errors import Contradiction, Malformed, Unknown
-from loyalty.kit.ids import new_id
+from loyalty.kit.errors import Contradiction, Malformed, NotNow, Refusal, Unknown
+from loyalty.kit.ids import new_id, new_ids
 from loyalty.referrals.service import ReferralService
-from loyalty.rule_sets.service import RuleSetService, content_of
+from loyalty.sales.before import Before, month_of
 from loyalty.sales.kept import kept_return, kept_sale, return_of, sale_of
 from loyalty.sales.models import Document, Outcome, RecordedReturn, RecordedSale
 from loyalty.sales.net import what_is_left
@@ -35,7 +40,10 @@ from loyalty.stations.service import StationService
 from loyalty.tasks.service import TaskService
 from loyalty.tiers.service import TierService
 
-RowT = TypeVar("RowT", RecordedSale, RecordedReturn)
+log = structlog.get_logger(__name__)
+StepT = TypeVar("StepT")
+Taken = RecordedSale | RecordedReturn | Refusal
+"""What became of a document: it is booked, or why it is refused."""
 
 
 class IntakeService:
@@ -46,7 +54,6 @@ class IntakeService:
         self._sales = SaleRepository(session)
         self._awards = AwardService(session)
         self._customers = CustomerService(session)
-        self._rule_sets = RuleSetService(session)
         self._stations = StationService(session)
         self._log = AuditLog(session)
         self._activity = ActivityService(session)
@@ -66,73 +73,104 @@ class IntakeService:
             Unknown: There is no such station or customer.
             Contradiction: Another sale has this document number.
         """
-        self.hold(sent.document)
-        known = self._sales.sale(sent.document)
-        if known is not None:
-            return _same(known, sent.fingerprint, f"sale {sent.document}")
-        station = self._stations.get(sent.document.station, "/station")
-        customer = self._customer_of(sent)
+        held = Held(self._session, [sent])
+        known = held.known(sent)
+        return known or self._book([held.judge(sent)], held, wrong)[0]
+
+    def take_all(self, sent: Sequence[SentSale | SentReturn]) -> list[Taken]:
+        """Books many documents in this one transaction, in their order. Sales that follow each other take about as few statements
+        as one.
+
+        Each has its own outcome, what was booked or why it was refused: the same as if all were sent one by one. A refusal touches
+        no other document.
+        """
+        held = Held(self._session, sent)
+        taken: list[Taken] = []
+        for is_return, some in groupby(sent, key=lambda one: isinstance(one, SentReturn)):
+            if is_return:
+                taken += [self._returned(one, held) for one in some if isinstance(one, SentReturn)]
+            else:
+                taken += self._sold([one for one in some if isinstance(one, SentSale)], held)
+        return taken
+
+    def _returned(self, sent: SentReturn, held: Held) -> Taken:
+        found = self._alone(lambda: self.take_return(sent))
+        held.with_returns.add(sent.sale)
+        return found
+
+    def _sold(self, sent: Sequence[SentSale], held: Held) -> list[Taken]:
+        """Books sales that follow each other."""
+        taken: dict[int, Taken] = {}
+        new: dict[Document, Judged] = {}
+        for at, one in enumerate(sent):
+            try:
+                known = held.known(one)
+                if known is not None:
+                    taken[at] = known
+                elif one.document in new:
+                    same_as(new[one.document].sent, one)
+                else:
+                    new[one.document] = held.judge(one)
+            except Refusal as refusal:
+                taken[at] = refusal
+        booked: dict[Document, Taken] = {}
+        for group in _groups(new.values(), held.with_returns):
+            booked |= self._book_group(group, held)
+        return [taken[at] if at in taken else booked[one.document] for at, one in enumerate(sent)]
+
+    def _book_group(self, group: Sequence[Judged], held: Held) -> dict[Document, Taken]:
+        """Books a group at once. If that fails, its sales are booked one by one, and one that still fails costs itself only."""
+        rows = self._alone(lambda: self._book(group, held), may_be_split=True) if len(group) > 1 else None
+        if isinstance(rows, list):
+            return dict(zip((one.sent.document for one in group), rows, strict=True))
+        found: dict[Document, Taken] = {}
+        for one in group:
+            alone = self._alone(partial(self._book, [one], held))
+            found[one.sent.document] = alone[0] if isinstance(alone, list) else alone
+        return found
+
+    def _alone(self, step: Callable[[], StepT], *, may_be_split: bool = False) -> StepT | Refusal:
+        """Takes a step that is undone if it fails, and then leaves nothing."""
         try:
-            sale = sent.at(station, customer.id if customer else "")
-        except InvalidField as error:
-            raise _malformed(error) from None
-        sale_id = new_id("sal")
-        is_moved = wrong is not None and customer is not None and wrong.customer_id == customer.id
-        place = wrong.place if wrong is not None and is_moved else sale_id
-        row = RecordedSale(
-            id=sale_id,
-            place=place,
-            replaced_by=None,
-            station_id=station.id,
-            business_day=sent.document.business_day,
-            till=sent.document.till,
-            number=sent.document.number,
-            sold_at=sent.time,
-            customer_id=customer.id if customer else None,
-            shown=f"{sent.shown.kind}:{sent.shown.value}" if sent.shown and customer is None else None,
-            content=kept_sale(sale),
-            fingerprint=sent.fingerprint,
-            outcome=Outcome.NOBODY,
-            rule_set=None,
-        )
-        if customer is None:
-            self._sales.add(row)
-        else:
-            self._count(customer, sale, self._earn(row, sale, customer, place if is_moved else None))
-        for waiting in self._sales.returns_of(sent.document):
+            with self._session.begin_nested():
+                return step()
+        except Refusal as refusal:
+            return refusal
+        except Exception as error:  # whatever it was, it is undone, and other documents are booked
+            if isinstance(error, OperationalError) and not may_be_split:
+                raise  # it is the database's trouble and no document's: the whole request is sent again
+            log.exception("documents were not booked")
+            return NotNow("not_booked", "it could not be booked, and the log says why: send it again")
+
+    def _book(self, group: Sequence[Judged], held: Held, wrong: RecordedSale | None = None) -> list[RecordedSale]:
+        """Books sales. Of the last one, something may have come back before it came."""
+        rows = [_row(key, one) for key, one in zip(new_ids("sal", len(group)), group, strict=True)]
+        visits = []
+        for row, judged in zip(rows, group, strict=True):
+            if (customer := judged.customer) is not None:
+                before = None
+                if wrong is not None and wrong.customer_id == customer.id:
+                    row.place = wrong.place
+                    before = self._before(row, customer, judged.sale)
+                visits.append(Visit(row, judged.sale, customer, before))
+        book(self._session, rows, visits)
+        held.sales |= {one.sent.document: row for one, row in zip(group, rows, strict=True)}
+        if group[-1].sent.document in held.with_returns:
+            self._apply_waiting(rows[-1])
+        return rows
+
+    def _apply_waiting(self, row: RecordedSale) -> None:
+        """Books the returns that came before their sale."""
+        for waiting in self._sales.returns_of(document_of(row)):
             try:
                 self._apply(waiting, row)
             except Malformed as error:  # the sale is right: whoever sent the return has to look at it
                 waiting.problem = error.detail[:500]
-        return row
 
-    def _customer_of(self, sent: SentSale) -> Customer | None:
-        """The customer, held: no other sale of theirs is booked meanwhile. None if nobody was shown, or nobody who is known."""
-        found = self._customers.find(sent.customer, sent.shown, "/shown/value")
-        if found is None:
-            return None
-        customer = self._customers.get(found, for_update=True, pointer="/customer")
-        return None if customer.erased_at is not None else customer
-
-    def _before(self, row: RecordedSale, customer: Customer, sale: Sale, place: str | None) -> Before:
-        """What counts of what the customer bought before. The first sale that arrives is the first one, and no later one is."""
-        first = sale.business_day.replace(day=1)
-        last = first.replace(day=monthrange(first.year, first.month)[1])
-        this_month = self._sales.count(customer.id, first, last, row.id, place)
-        return Before(not this_month and not self._sales.has_bought(customer.id, row.id, place), this_month)
-
-    def _earn(self, row: RecordedSale, sale: Sale, customer: Customer, place: str | None = None) -> int:
-        """Adds the sale and what it earns; the points. Where it has a place among earlier ones, only those before it count."""
-        kept = self._rule_sets.in_force(sale.local_time.date())
-        if kept is None or not content_of(kept).effective.has(content_of(kept).day_of(sale)):
-            row.outcome = Outcome.UNCOVERED
-            self._sales.add(row)
-            return 0
-        before = self._before(row, customer, sale, place)
-        row.outcome, row.rule_set = Outcome.EARNED, kept.id
-        self._sales.add(row)
-        awards = self._awards.earn(row.id, str(document_of(row)), sale, customer, kept, before=before)
-        return sum(award.points for award in awards)
+    def _before(self, row: RecordedSale, customer: Customer, sale: Sale) -> Before:
+        """What the customer bought before a sale that has a place among others."""
+        this_month = self._sales.count(customer.id, *month_of(sale.business_day), row.id, row.place)
+        return Before(not this_month and not self._sales.has_bought(customer.id, row.id, row.place), this_month)
 
     # ---------------------------------------------------------------- what comes back
 
@@ -148,10 +186,10 @@ class IntakeService:
             detail = f"a return is booked at the station of its sale, {sent.sale.station}"
             raise Malformed("other_station", detail, pointer="/station")
         self.hold(sent.sale)
-        lock(self._session, f"return:{sent.document}")
+        lock(self._session, return_name(sent.document))
         known = self._sales.returned(sent.document)
         if known is not None:
-            return _same(known, sent.fingerprint, f"return {sent.document}")
+            return same(known, sent.fingerprint, f"return {sent.document}")
         sale = self._sales.sale(sent.sale)
         if sale is not None and sale.replaced_by is not None:
             right = document_of(self.sale(sale.replaced_by))
@@ -161,7 +199,7 @@ class IntakeService:
         try:
             returned = sent.at(station)
         except InvalidField as error:
-            raise _malformed(error) from None
+            raise malformed(error) from None
         row = RecordedReturn(
             id=new_id("ret"),
             station_id=station.id,
@@ -201,7 +239,7 @@ class IntakeService:
         try:
             taken = self._awards.to_take_back(recorded.id, sale_of(recorded.content), earlier, return_of(row.content))
         except InvalidField as error:
-            raise _malformed(error) from None
+            raise malformed(error) from None
         row.sale_id = recorded.id
         self._session.flush()
         self._awards.take_back(row.id, str(document_of(row)), taken)
@@ -229,7 +267,7 @@ class IntakeService:
         returns = self._booked_returns_of(row)
         for returned in returns:  # as if they had waited for it
             returned.sale_id = None
-        self._count(customer, sale, self._earn(row, sale, customer))
+        book(self._session, [], [Visit(row, sale, customer)])
         for returned in returns:
             self._apply(returned, row)
         after = {"outcome": row.outcome.value, "customer": customer.id}
@@ -246,7 +284,7 @@ class IntakeService:
         if row.outcome is not Outcome.UNCOVERED or customer.erased_at is not None:
             return row
         sale = sale_of(row.content)
-        points = self._earn(row, sale, customer, row.place)
+        points = earn(self._session, Visit(row, sale, customer, self._before(row, customer, sale)))
         if row.rule_set is None:
             return row
         earlier: list[Return] = []
@@ -272,14 +310,6 @@ class IntakeService:
             raise Contradiction("sale_corrected", f"{sale_id} was wrong: {row.replaced_by} is the right sale")
         return row
 
-    def _count(self, customer: Customer, sale: Sale, points: int) -> None:
-        """What a sale brings beside its own awards: it counts for tasks and for the tier."""
-        self._activity.count(customer.id, sale.business_day, measures_of(sale, points))
-        self._tasks.reward(customer, sale)
-        self._referrals.reward(customer)
-        self._gifts.review(customer)
-        self._tiers.review(customer)
-
     def _booked_returns_of(self, row: RecordedSale) -> Sequence[RecordedReturn]:
         return [one for one in self.returns_of(row) if one.sale_id is not None]
 
@@ -295,6 +325,10 @@ class IntakeService:
     def with_document(self, document: Document) -> RecordedSale | None:
         """The sale with this document number."""
         return self._sales.sale(document)
+
+    def known(self, documents: Collection[Document]) -> set[Document]:
+        """Those of these document numbers of which there are sales."""
+        return {*self._sales.sales(documents)}
 
     def return_with_document(self, document: Document) -> RecordedReturn | None:
         """The return with this document number."""
@@ -341,21 +375,38 @@ class IntakeService:
 
     def hold(self, *sales: Document) -> None:
         """Lets sales and their returns be booked one after the other."""
-        for name in sorted(f"sale:{sale}" for sale in sales):
-            lock(self._session, name)
+        lock_sales(self._session, sales)
 
 
-def document_of(row: RecordedSale | RecordedReturn) -> Document:
-    """The till's number of a sale or a return."""
-    return Document(row.station_id, row.business_day, row.till, row.number)
+def _groups(judged: Iterable[Judged], with_returns: Container[Document]) -> Iterator[list[Judged]]:
+    """The sales, so many together that only of the last one something came back before it came: that is taken back before the
+    next sale earns."""
+    group: list[Judged] = []
+    for one in judged:
+        group.append(one)
+        if one.sent.document in with_returns:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
-def _same(known: RowT, fingerprint: bytes, says: str) -> RowT:
-    """The row that is here already, if the same was sent again."""
-    if known.fingerprint != fingerprint:
-        raise Contradiction("document_differs", f"{says} is here already, and says something else")
-    return known
-
-
-def _malformed(error: InvalidField) -> Malformed:
-    return Malformed("bad_document", str(error), pointer="/" + error.field.replace(".", "/"))
+def _row(sale_id: str, judged: Judged) -> RecordedSale:
+    """A new sale."""
+    sent, customer = judged.sent, judged.customer
+    return RecordedSale(
+        id=sale_id,
+        place=sale_id,
+        replaced_by=None,
+        station_id=sent.document.station,
+        business_day=sent.document.business_day,
+        till=sent.document.till,
+        number=sent.document.number,
+        sold_at=sent.time,
+        customer_id=customer.id if customer else None,
+        shown=f"{sent.shown.kind}:{sent.shown.value}" if sent.shown and customer is None else None,
+        content=kept_sale(judged.sale),
+        fingerprint=sent.fingerprint,
+        outcome=Outcome.NOBODY if customer is None else Outcome.UNCOVERED,
+        rule_set=None,
+    )

@@ -8,7 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic_core import from_json, to_json
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     DateTime,
     Dialect,
@@ -16,10 +18,13 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Text,
     TypeDecorator,
+    cast,
     create_engine,
     event,
     func,
+    literal,
     select,
     text,
 )
@@ -92,7 +97,13 @@ class Database:
         given = {_CLOCK: self.clock}
         patience: dict[str, Any] = {"timeout": 30} if self.is_sqlite else {"connect_timeout": 10}
         self.engine = create_engine(
-            url, hide_parameters=True, pool_pre_ping=True, connect_args=patience, execution_options=given
+            url,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            connect_args=patience,
+            execution_options=given,
+            json_serializer=json_text,
+            json_deserializer=from_json,
         )
         if self.is_sqlite:
             event.listen(self.engine, "connect", _open_file)
@@ -146,8 +157,21 @@ def time_of_insert(context: DefaultExecutionContext) -> datetime:
 
 def lock(session: Session, name: str) -> None:
     """Lets nobody else hold this name until the transaction ends. On SQLite the transaction itself is the only one that writes."""
-    if session.get_bind().dialect.name == "postgresql":
+    if is_postgresql(session):
         session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+
+
+def lock_all(session: Session, names: Iterable[str]) -> None:
+    """The same for several names, held in their order, by one statement."""
+    wanted = sorted({*names})
+    if wanted and is_postgresql(session):
+        named = func.unnest(cast(literal(wanted, ARRAY(Text)), ARRAY(Text))).table_valued("name")
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(named.c.name, 0)))).all()
+
+
+def is_postgresql(session: Session) -> bool:
+    """Whether the session's database is PostgreSQL; else it is SQLite."""
+    return session.get_bind().dialect.name == "postgresql"
 
 
 def in_pieces(things: Iterable[T], size: int) -> Iterable[list[T]]:
@@ -160,6 +184,11 @@ def in_pieces(things: Iterable[T], size: int) -> Iterable[list[T]]:
             piece = []
     if piece:
         yield piece
+
+
+def json_text(value: Any) -> str:
+    """A value of a JSON column: pydantic's writer takes a third of the time of Python's own."""
+    return to_json(value).decode()
 
 
 def _open_file(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

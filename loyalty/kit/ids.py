@@ -7,10 +7,20 @@ import time
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's: without i, l, o and u."""
-_LENGTH = 26
+_PLACES = range(125, -1, -5)
+"""Of 26 digits."""
 
 
 def new_id(prefix: str) -> str:
     """A new id: the prefix, `_` and a ULID (48 bits of milliseconds, 80 random bits)."""
-    number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
-    return f"{prefix}_{''.join(_DIGITS[number >> 5 * place & 31] for place in reversed(range(_LENGTH)))}"
+    return new_ids(prefix, 1)[0]
+
+
+def new_ids(prefix: str, count: int) -> list[str]:
+    """New ids that sort in the order of the list, also within a millisecond."""
+    first = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(79)  # half of the room is above it
+    return [_written(prefix, number) for number in range(first, first + count)]
+
+
+def _written(prefix: str, number: int) -> str:
+    return f"{prefix}_{''.join([_DIGITS[number >> place & 31] for place in _PLACES])}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from loyalty.kit.bulk_insert import insert_all
 from loyalty.kit.paging import page_of
 from loyalty.messages.models import Delivery, DeliveryOutcome, HeardUntil, KeptKind, Message, MessageState
 
@@ -22,6 +24,10 @@ class MessageRepository:
         """Adds a row."""
         self._session.add(row)
         self._session.flush()
+
+    def insert(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Adds many new messages, as rows."""
+        insert_all(self._session, Message, rows)
 
     def flush(self) -> None:
         """Writes what has changed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -29,6 +29,15 @@ class KindSetting:
     texts: Mapping[str, Text]
     is_default: bool
     """Whether the texts are those that the programme came with."""
+
+
+class NewMatter(NamedTuple):
+    """A matter of which nobody can have told a customer: who is told, by which kind of message, of what, and what its text says."""
+
+    customer: str
+    kind: str
+    matter: str
+    values: Mapping[str, Any]
 
 
 class MessageService:
@@ -59,6 +68,26 @@ class MessageService:
                     ended_at=None,
                 )
             )
+
+    def notify_first(self, matters: Sequence[NewMatter]) -> None:
+        """Has customers be told of matters that are new."""
+        now = clock_of(self._session).now()
+        self._messages.insert(
+            [
+                {
+                    "id": new_id("msg"),
+                    "customer_id": one.customer,
+                    "kind": one.kind,
+                    "matter": one.matter,
+                    "values": dict(one.values),
+                    "state": MessageState.WAITING.value,
+                    "due_at": now,
+                    "tries": 0,
+                    "created_at": now,
+                }
+                for one in matters
+            ]
+        )
 
     def drop(self, customer: str, matter: str) -> bool:
         """Withholds what is no longer true, if it waits; whether it did."""

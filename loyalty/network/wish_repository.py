@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from loyalty.kit.bulk_insert import insert_all
 from loyalty.kit.database import in_pieces
 from loyalty.kit.paging import page_of
 from loyalty.network.models import OutgoingOrder, Wish, WishState
@@ -26,6 +28,10 @@ class WishRepository:
         """Adds wishes."""
         self._session.add_all(wishes)
         self._session.flush()
+
+    def insert(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Adds many new wishes, as rows."""
+        insert_all(self._session, Wish, rows)
 
     def get(self, wish: str, *, for_update: bool = False) -> Wish | None:
         """The wish with this id, as it is now."""

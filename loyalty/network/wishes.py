@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
 from loyalty.audit_log.service import AuditLog
-from loyalty.kit.database import lock
+from loyalty.kit.database import clock_of, lock_all
 from loyalty.kit.errors import Contradiction, Malformed, Unknown
-from loyalty.kit.ids import new_id
+from loyalty.kit.ids import new_id, new_ids
 from loyalty.network.kinds import ISSUE, REVERSE
 from loyalty.network.models import REFERENCE, Wish, WishState
 from loyalty.network.wish_repository import WishRepository
 
+_PREFIX: Final = "wsh"
+"""Of ids."""
 MOST_POINTS: Final = 2**53 - 1
 _MOST_FACTS: Final = 7_000
 """Bytes of facts: the network takes 8,192 beside a movement."""
@@ -68,8 +70,7 @@ class WishService:
         """The same with several wishes, by as many statements. None of them undoes another one of them. Raises what `wish` does."""
         for one in wanted:
             _check(one)
-        for reference in sorted(one.reference for one in wanted):
-            lock(self._session, f"wish:{reference}")
+        lock_all(self._session, (f"wish:{one.reference}" for one in wanted))
         known = self._wishes.with_references(one.reference for one in wanted)
         wishes, new = [], []
         for one in wanted:
@@ -83,6 +84,14 @@ class WishService:
             wishes.append(other or wish)
         self._wishes.add(*new)
         return wishes
+
+    def wish_first(self, wanted: Sequence[IssueWish]) -> None:
+        """Writes wishes under references that nobody has used, or can use before this transaction ends. Raises Malformed."""
+        now = clock_of(self._session).now()
+        for one in wanted:
+            _check(one)
+        keys = new_ids(_PREFIX, len(wanted))
+        self._wishes.insert([_row(key, one, now) for key, one in zip(keys, wanted, strict=True)])
 
     def _issue(self, wanted: IssueWish) -> Wish:
         return _new(
@@ -231,7 +240,7 @@ def _new(
     kind: str, reference: str, program: str, member: str, points: int, facts: Mapping[str, Any], **more: Any
 ) -> Wish:
     return Wish(
-        id=new_id("wsh"),
+        id=new_id(_PREFIX),
         kind=kind,
         reference=reference,
         program=program,
@@ -241,6 +250,22 @@ def _new(
         state=WishState.WAITING,
         **more,
     )
+
+
+def _row(key: str, wanted: IssueWish, now: datetime) -> dict[str, Any]:
+    """A new wish as a row."""
+    return {
+        "id": key,
+        "kind": ISSUE.name,
+        "reference": wanted.reference,
+        "program": wanted.program,
+        "member": wanted.member,
+        "points": wanted.points,
+        "expires_on": wanted.expires_on,
+        "facts": dict(wanted.facts),
+        "state": WishState.WAITING.value,
+        "created_at": now,
+    }
 
 
 def _content(wish: Wish) -> tuple[object, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -121,6 +121,16 @@ class PlanService(Generic[RowT, PlanT]):
         """The plan for a day: of all that are in force then, the one that was published last."""
         return next(iter(self._plans.published(day, day)), None)
 
+    def in_force_on(self, days: Iterable[date]) -> dict[date, RowT | None]:
+        """The plan for each of these days."""
+        return {day: next(iter(plans), None) for day, plans in self.published_on(days).items()}
+
+    def published_on(self, days: Iterable[date]) -> dict[date, Sequence[RowT]]:
+        """All that are in force on each of these days, those that were published last first."""
+        wanted = {*days}
+        found = self._plans.published(min(wanted), max(wanted)) if wanted else ()
+        return {day: [kept for kept in found if _is_on(kept, day)] for day in wanted}
+
     def in_force_at(self, moment: datetime) -> RowT | None:
         """The plan for a moment: of all that are in force then, each in its own time zone, the one that was published last."""
         return next(iter(self.all_in_force_at(moment)), None)
@@ -171,6 +181,10 @@ class PlanService(Generic[RowT, PlanT]):
 @lru_cache(maxsize=512)
 def _read(read: Callable[[str], Any], content: str) -> Any:
     return read(content)
+
+
+def _is_on(kept: KeptPlan, day: date) -> bool:
+    return kept.starts_on <= day and (kept.ends_on is None or kept.ends_on >= day)
 
 
 def _pointer(place: str) -> str:

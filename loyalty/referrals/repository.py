@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -33,6 +33,10 @@ class ReferralRepository:
     def of_newcomer(self, newcomer: str) -> Referral | None:
         """Who brought a newcomer."""
         return self._session.scalars(select(Referral).where(Referral.newcomer_id == newcomer)).one_or_none()
+
+    def of_newcomers(self, newcomers: Collection[str]) -> Sequence[Referral]:
+        """Who brought these newcomers."""
+        return self._session.scalars(select(Referral).where(Referral.newcomer_id.in_(newcomers))).all()
 
     def page(self, referrer: str, cursor: str | None, limit: int) -> tuple[Sequence[Referral], str | None]:
         """Whom a customer has brought, the last one first."""

@@ -1,4 +1,4 @@
-"""Rules of referrals: who may bring whom, and when both are rewarded. A newcomer has one referrer, for ever.
+"""Rules of referrals: who may bring whom, and when a reward is taken back; `group` gives it. A newcomer has one referrer, for ever.
 
 Whoever rewards holds the newcomer. Bonuses of a referral are given and taken back in the newcomer's transactions alone, so the
 referrer need not be held, and nobody waits for a chain of them.
@@ -15,10 +15,9 @@ from sqlalchemy.orm import Session
 
 from loyalty.audit_log.service import AuditLog
 from loyalty.bonuses.models import Bonus, Cause
-from loyalty.bonuses.service import BonusService, Grant
+from loyalty.bonuses.service import BonusService
 from loyalty.customers.models import Customer
 from loyalty.customers.service import CustomerService
-from loyalty.earning.reasons import Text
 from loyalty.kit.database import clock_of, lock
 from loyalty.kit.errors import Contradiction, Unknown
 from loyalty.kit.ids import new_id
@@ -32,11 +31,6 @@ _ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """Without what people mistake for something else when they read it out."""
 _LENGTH: Final = 8
 _LONGEST_CHAIN: Final = 1_000
-_REASONS = {
-    Part.NEWCOMER: Text("welcome: a friend brought you", "欢迎：朋友带您来的"),
-    Part.REFERRER: Text("you brought a friend", "您带来了一位朋友"),
-    Part.AGAIN: Text("the friend whom you brought came back", "您带来的朋友又来了"),
-}
 
 
 class ReferralSchemeService(PlanService[KeptReferralScheme, ReferralScheme]):
@@ -151,34 +145,6 @@ class ReferralService:
 
     # ---------------------------------------------------------------- rewards
 
-    def reward(self, newcomer: Customer) -> None:
-        """Gives what a newcomer's sales, which are booked by now, have earned for both."""
-        referral = self._of(newcomer)
-        if referral is None:
-            return
-        kept = self._schemes.get(referral.scheme)
-        scheme = scheme_of(kept)
-        given = {bonus.key for bonus in self._given(referral)}
-        for part in sorted(self._earned(referral, scheme)):
-            key = f"{referral.id}:{part}"
-            if key in given:
-                continue
-            customer = newcomer if part is Part.NEWCOMER else self._customers.get(referral.referrer_id)
-            if customer.erased_at is not None or (part is Part.REFERRER and not self._may_have_more(customer, scheme)):
-                continue
-            self._bonuses.grant(
-                customer.id,
-                Grant(
-                    cause=Cause.REFERRAL,
-                    key=key,
-                    program=kept.program,
-                    points=scheme.points(part),
-                    reason=_REASONS[part],
-                    plan=kept.id,
-                    facts={"referral": referral.id, "part": part.value},
-                ),
-            )
-
     def revoke(self, newcomer: Customer, *, because: str) -> None:
         """Takes back what a newcomer's sales no longer earn, because something of them has come back."""
         referral = self._of(newcomer)
@@ -190,21 +156,11 @@ class ReferralService:
                 self._bonuses.revoke(bonus, because=because)
 
     def _earned(self, referral: Referral, scheme: ReferralScheme) -> frozenset[Part]:
-        first = referral.created_at.astimezone(scheme.time_zone).date()
-        return scheme.earned(self._sales.left(referral.newcomer_id, first, date.max))
+        return scheme.earned(self._sales.left(referral.newcomer_id, first_day(referral, scheme), date.max))
 
     def _given(self, referral: Referral) -> Sequence[Bonus]:
         both = referral.newcomer_id, referral.referrer_id
         return [bonus for one in both for bonus in self._bonuses.given(one, Cause.REFERRAL, f"{referral.id}:")]
-
-    def _may_have_more(self, referrer: Customer, scheme: ReferralScheme) -> bool:
-        """Whether the referrer has not had the most of this month. Others' newcomers wait here for each other."""
-        if scheme.most_per_month is None:
-            return True
-        lock(self._session, f"referrer:{referrer.id}")
-        now = clock_of(self._session).now().astimezone(scheme.time_zone)
-        first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        return self._bonuses.count(referrer.id, Cause.REFERRAL, f":{Part.REFERRER}", first) < scheme.most_per_month
 
     # ---------------------------------------------------------------- looking
 
@@ -223,6 +179,11 @@ class ReferralService:
 
     def _of(self, newcomer: Customer) -> Referral | None:
         return self._referrals.of_newcomer(newcomer.id)
+
+
+def first_day(referral: Referral, scheme: ReferralScheme) -> date:
+    """From which day on the newcomer's sales count."""
+    return referral.created_at.astimezone(scheme.time_zone).date()
 
 
 def scheme_of(kept: KeptReferralScheme) -> ReferralScheme:

@@ -1,20 +1,21 @@
-"""Reads a customer's sales as they are now, without what came back."""
+"""Reads customers' sales as they are now, without what came back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
 
 from sqlalchemy.orm import Session
 
 from loyalty.sales.kept import return_of, sale_of
-from loyalty.sales.models import RecordedSale
 from loyalty.sales.net import what_is_left
 from loyalty.sales.repository import SaleRepository
 from loyalty.sales.types import Return, Sale
 
 _PIECE = 200
 """Customers whose sales are read together."""
+Days = tuple[str, date, date]
+"""Business days of a customer, the first and the last."""
 
 
 class SalesReader:
@@ -29,15 +30,15 @@ class SalesReader:
 
     def left(self, customer: str, first: date, last: date) -> Sequence[Sale]:
         """What is left of a customer's sales of these business days, both included."""
-        return [sale for _, sale in self._left(self._sales.of_customer(customer, first, last))]
+        return [sale for _, sale in self.left_of([customer], first, last)]
 
     def left_of_each(self, first: date, last: date) -> Iterator[tuple[str, Sequence[Sale]]]:
         """What is left of each customer's sales of these business days: customer by customer, some of them in memory at a time."""
         after = ""
-        while some := self._sales.buyers(first, last, after, _PIECE):
+        while some := self._sales.buyers_after(first, last, after, _PIECE):
             found: dict[str, list[Sale]] = {customer: [] for customer in some}
-            for row, sale in self._left(self._sales.of_customers(some, first, last)):
-                found[str(row.customer_id)].append(sale)
+            for customer, sale in self.left_of(some, first, last):
+                found[customer].append(sale)
             yield from found.items()
             after = some[-1]
 
@@ -45,13 +46,44 @@ class SalesReader:
         """How many sales of these business days have a customer."""
         return self._sales.count_between(first, last)
 
-    def _left(self, rows: Sequence[RecordedSale]) -> Iterator[tuple[RecordedSale, Sale]]:
-        """What is left of these sales. Those of which nothing is left are left out."""
+    def left_of(self, customers: Collection[str], first: date, last: date) -> Sequence[tuple[str, Sale]]:
+        """The same of several customers: whose it is, and the sale."""
         returns: dict[str, list[Return]] = {}
-        for returned in self._sales.returns_for([row.id for row in rows]):
-            assert returned.sale_id is not None, "a booked return has its sale"
-            returns.setdefault(returned.sale_id, []).append(return_of(returned.content))
-        for row in rows:
-            sale = what_is_left(sale_of(row.content), returns.get(row.id, ()))
-            if sale is not None:
-                yield row, sale
+        for sale_id, content in self._sales.returns_of_customers(customers, first, last):
+            returns.setdefault(sale_id, []).append(return_of(content))
+        found = []
+        for customer, sale_id, content in self._sales.of_customers(customers, first, last):
+            left = what_is_left(sale_of(content), returns.get(sale_id, ()))
+            if left is not None:
+                found.append((customer, left))
+        return found
+
+
+class History:
+    """What is left of customers' sales, read at once for a group of sales. Each sale that is booked is added."""
+
+    def __init__(self, session: Session, wanted: Iterable[Days]) -> None:
+        self._sales: dict[str, list[Sale]] = {}
+        for (first, last), customers in _by_days(wanted).items():
+            for customer, sale in SalesReader(session).left_of(customers, first, last):
+                self._sales.setdefault(customer, []).append(sale)
+
+    def add(self, customer: str, sale: Sale) -> None:
+        """Adds a sale that was booked just now."""
+        self._sales.setdefault(customer, []).append(sale)
+
+    def left(self, customer: str, first: date, last: date) -> Sequence[Sale]:
+        """What is left of a customer's sales of these business days, which were wanted."""
+        return [sale for sale in self._sales.get(customer, ()) if first <= sale.business_day <= last]
+
+
+def _by_days(wanted: Iterable[Days]) -> dict[tuple[date, date], list[str]]:
+    """Whose sales have to be read of which days: of each customer, from the first day that is wanted to the last one."""
+    days: dict[str, tuple[date, date]] = {}
+    for customer, first, last in wanted:
+        known = days.get(customer, (first, last))
+        days[customer] = min(first, known[0]), max(last, known[1])
+    found: dict[tuple[date, date], list[str]] = {}
+    for customer, both in days.items():
+        found.setdefault(both, []).append(customer)
+    return found

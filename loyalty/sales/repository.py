@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from loyalty.kit.database import in_pieces
@@ -14,6 +14,8 @@ from loyalty.kit.paging import page_of
 from loyalty.sales.models import Document, Outcome, RecordedReturn, RecordedSale
 
 RowT = TypeVar("RowT", RecordedSale, RecordedReturn)
+_NAMED = 500
+"""Values that one query names."""
 
 
 class SaleRepository:
@@ -48,6 +50,25 @@ class SaleRepository:
         )
         return self._session.scalars(query).one_or_none()
 
+    def sales(self, documents: Collection[Document]) -> dict[Document, RecordedSale]:
+        """The sales with these document numbers."""
+        row = RecordedSale
+        found: dict[Document, RecordedSale] = {}
+        for some in in_pieces(documents, _NAMED):
+            number = tuple_(row.station_id, row.business_day, row.till, row.number)
+            for one in self._session.scalars(select(row).where(number.in_(some))):
+                found[Document(one.station_id, one.business_day, one.till, one.number)] = one
+        return found
+
+    def with_returns(self, documents: Collection[Document]) -> set[Document]:
+        """Those of these sales' document numbers of which something has come back."""
+        row = RecordedReturn
+        number = row.station_id, row.sale_day, row.sale_till, row.sale_number
+        found: set[Document] = set()
+        for some in in_pieces(documents, _NAMED):
+            found |= {Document(*one) for one in self._session.execute(select(*number).where(tuple_(*number).in_(some)))}
+        return found
+
     def returns_of(self, document: Document) -> Sequence[RecordedReturn]:
         """The returns of a sale, in the order in which they came."""
         row = RecordedReturn
@@ -75,13 +96,15 @@ class SaleRepository:
         )
         return self._session.scalars(query.order_by(row.sold_at.desc(), row.id.desc()).limit(limit)).all()
 
-    def of_customer(self, customer: str, first: date, last: date) -> Sequence[RecordedSale]:
-        """A customer's sales of these business days, both included."""
+    def of_customers(
+        self, customers: Collection[str], first: date, last: date
+    ) -> Sequence[tuple[str, str, dict[str, Any]]]:
+        """Customers' sales of these business days, both included: customer, sale and its content."""
         row = RecordedSale
-        query = select(row).where(row.customer_id == customer, row.business_day >= first, row.business_day <= last)
-        return self._session.scalars(query.order_by(row.id)).all()
+        query = select(row.customer_id, row.id, row.content).where(*_of(customers, first, last)).order_by(row.id)
+        return [(customer, sale, content) for customer, sale, content in self._session.execute(query)]
 
-    def buyers(self, first: date, last: date, after: str, limit: int) -> Sequence[str]:
+    def buyers_after(self, first: date, last: date, after: str, limit: int) -> Sequence[str]:
         """Ids of some customers who bought something on these business days: the next ones."""
         row = RecordedSale
         query = select(row.customer_id).where(
@@ -89,24 +112,42 @@ class SaleRepository:
         )
         return [str(found) for found in self._session.scalars(query.distinct().order_by(row.customer_id).limit(limit))]
 
-    def of_customers(self, customers: Sequence[str], first: date, last: date) -> Sequence[RecordedSale]:
-        """The sales of some customers on these business days, customer by customer."""
-        row = RecordedSale
-        query = select(row).where(row.customer_id.in_(customers), row.business_day >= first, row.business_day <= last)
-        return self._session.scalars(query.order_by(row.customer_id, row.id)).all()
-
     def count_between(self, first: date, last: date) -> int:
         """How many sales of these business days have a customer."""
         row = RecordedSale
         query = select(func.count()).select_from(row).where(row.business_day >= first, row.business_day <= last)
         return self._session.scalar(query.where(row.customer_id.is_not(None))) or 0
 
-    def returns_for(self, sales: Sequence[str]) -> Sequence[RecordedReturn]:
+    def returns_of_customers(
+        self, customers: Collection[str], first: date, last: date
+    ) -> Sequence[tuple[str, dict[str, Any]]]:
+        """The booked returns of these sales: the sale, and the return's content."""
+        returned = RecordedReturn
+        query = select(returned.sale_id, returned.content).join(RecordedSale, RecordedSale.id == returned.sale_id)
+        rows = self._session.execute(query.where(*_of(customers, first, last)))
+        return [(sale, content) for sale, content in rows]
+
+    def returns_for(self, sales: Collection[str]) -> Sequence[RecordedReturn]:
         """The booked returns of these sales."""
         found: list[RecordedReturn] = []
-        for some in in_pieces(sales, 500):
+        for some in in_pieces(sales, _NAMED):
             found += self._session.scalars(select(RecordedReturn).where(RecordedReturn.sale_id.in_(some)))
         return found
+
+    def buyers(self, customers: Collection[str]) -> set[str]:
+        """Those of these customers who have bought anything."""
+        row = RecordedSale
+        query = select(row.customer_id).where(row.customer_id.in_(customers), row.replaced_by.is_(None)).distinct()
+        return {customer for customer in self._session.scalars(query) if customer is not None}
+
+    def counts(self, customers: Collection[str], first: date, last: date) -> Sequence[tuple[str, date, int]]:
+        """How many sales these customers have on each of these business days: customer, day and number."""
+        row = RecordedSale
+        query = select(row.customer_id, row.business_day, func.count()).where(
+            *_of(customers, first, last), row.replaced_by.is_(None)
+        )
+        rows = self._session.execute(query.group_by(row.customer_id, row.business_day))
+        return [(customer, day, count) for customer, day, count in rows if customer is not None]
 
     def has_bought(self, customer: str, but: str = "", place: str | None = None) -> bool:
         """Whether the customer has bought anything but this sale, or anything before a place."""
@@ -158,6 +199,12 @@ class SaleRepository:
         """Returns that are not booked: their sale is not here, or they have a problem. Those that came last first."""
         query = select(RecordedReturn).where(RecordedReturn.sale_id.is_(None))
         return page_of(self._session, query, RecordedReturn.id, cursor, limit)
+
+
+def _of(customers: Collection[str], first: date, last: date) -> list[ColumnElement[bool]]:
+    """What these customers' sales of these business days have in common."""
+    row = RecordedSale
+    return [row.customer_id.in_(customers), row.business_day >= first, row.business_day <= last]
 
 
 def _before(customer: str, but: str, place: str | None) -> list[ColumnElement[bool]]:

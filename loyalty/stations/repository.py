@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -25,6 +25,10 @@ class StationRepository:
     def get(self, station: str) -> Station | None:
         """The station with this code."""
         return self._session.get(Station, station)
+
+    def named(self, codes: Collection[str]) -> Sequence[Station]:
+        """The stations with these codes."""
+        return self._session.scalars(select(Station).where(Station.id.in_(codes))).all()
 
     def page(self, cursor: str | None, limit: int) -> tuple[Sequence[Station], str | None]:
         """Stations, by code."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
@@ -42,8 +42,17 @@ class StationService:
         """The station with this code. Raises Unknown."""
         station = self._stations.get(code)
         if station is None:
-            raise Unknown("unknown_station", f"there is no station {code}: add it first", pointer=pointer)
+            raise self.unknown(code, pointer)
         return station
+
+    @staticmethod
+    def unknown(code: str, pointer: str) -> Unknown:
+        """What is raised where there is no such station."""
+        return Unknown("unknown_station", f"there is no station {code}: add it first", pointer=pointer)
+
+    def named(self, codes: Collection[str]) -> Mapping[str, Station]:
+        """The stations with these codes, those that there are."""
+        return {one.id: one for one in self._stations.named(codes)} if codes else {}
 
     def find(self, code: str) -> Station | None:
         """The station with this code, or None."""

@@ -1,11 +1,11 @@
-"""Gives the bonuses of tasks, and takes them back with the sales that earned them. Whoever calls holds the customer.
+"""Takes the bonuses of tasks back with the sales that earned them. Whoever calls holds the customer. `group` gives them.
 
 What was given follows the version that gave it; what is given follows the newest version that is in force on the day.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -14,22 +14,20 @@ from sqlalchemy.orm import Session
 
 from loyalty.bonuses.models import Bonus, Cause
 from loyalty.bonuses.repository import Tally
-from loyalty.bonuses.service import BonusService, Grant
+from loyalty.bonuses.service import BonusService
 from loyalty.budgets.service import BudgetService
 from loyalty.customers.models import Customer
 from loyalty.earning.awards import Taking
-from loyalty.earning.reasons import Text
 from loyalty.kit.database import clock_of
 from loyalty.kit.errors import Malformed
 from loyalty.plans.service import PlanService
 from loyalty.sales.reading import SalesReader
-from loyalty.sales.types import Sale
 from loyalty.tasks.models import KeptTask
-from loyalty.tasks.tasks import Progress, Reward, Round, Stage, Task, read_task, write_task
+from loyalty.tasks.tasks import Progress, Reward, Round, Task, read_task, write_task
 
 MOST_SALES: Final = 200_000
 """So many are counted in some minutes."""
-_BUDGET = "bonus"
+BUDGET = "bonus"
 """The name of a task's budget: it has one."""
 
 
@@ -45,7 +43,11 @@ class TaskPlanService(PlanService[KeptTask, Task]):
 
     def current(self, day: date) -> Sequence[KeptTask]:
         """The tasks for a business day: of each, the version that was published last of those in force then."""
-        return _newest(self._plans.published(day, day))
+        return self.current_on([day])[day]
+
+    def current_on(self, days: Iterable[date]) -> dict[date, Sequence[KeptTask]]:
+        """The same for several business days."""
+        return {day: _newest(published) for day, published in self.published_on(days).items()}
 
     def current_at(self, moment: datetime) -> Sequence[KeptTask]:
         """What counts at a moment, each task in its own time zone: of each, the version that was published last."""
@@ -122,63 +124,22 @@ class TaskService:
         self._budgets = BudgetService(session)
         self._sales = SalesReader(session)
 
-    def reward(self, customer: Customer, sale: Sale) -> None:
-        """Gives what a sale, which is booked by now, has brought to its end."""
-        for kept in self._plans.current(sale.business_day):
-            task = task_of(kept)
-            if (task.tiers is None or customer.tier in task.tiers) and task.counted(sale) is not None:
-                self._give(customer, kept, task, task.round_of(sale.business_day))
-
     def revoke(self, customer: Customer, day: date, *, because: str) -> None:
         """Takes back what the sales of a business day no longer earn, because something of them has come back."""
         for bonus in self._bonuses.depending_on(customer.id, Cause.TASK, day):
             assert bonus.plan is not None, "a task's bonus has its version"
             task = task_of(self._plans.get(bonus.plan))
             found = task.round_of(day)
-            if _reward_of(bonus) not in task.rewards(self._sales.left(customer.id, found.first, found.last)):
+            if reward_of(bonus.key) not in task.rewards(self._sales.left(customer.id, found.first, found.last)):
                 self._bonuses.revoke(bonus, because=because)
                 self._pay(task, day, -bonus.points)
-
-    def _give(self, customer: Customer, kept: KeptTask, task: Task, found: Round) -> None:
-        prefix = f"{task.id}:{found.key}:"
-        given = {_reward_of(bonus) for bonus in self._bonuses.given(customer.id, Cause.TASK, prefix)}
-        for reward in task.rewards(self._sales.left(customer.id, found.first, found.last)):
-            if reward in given:
-                continue
-            stage = task.stage(reward.at)
-            if not self._fits(task, found, stage):
-                continue
-            self._bonuses.grant(
-                customer.id,
-                Grant(
-                    cause=Cause.TASK,
-                    key=f"{prefix}{reward.time}:{reward.at}",
-                    program=kept.program,
-                    points=stage.points,
-                    reason=_reason(task, stage),
-                    plan=kept.id,
-                    days=(found.first, found.last),
-                    facts={"task": task.id, "version": task.version, "round": found.key},
-                ),
-            )
-            self._pay(task, found.last, stage.points)
-
-    def _fits(self, task: Task, found: Round, stage: Stage) -> bool:
-        """Whether the budget has a stage's points left. What does not fit now may fit later."""
-        if task.budget is None:
-            return True
-        self._budgets.hold(_budget_of(task), [_BUDGET])
-        limits = task.budget.limits(found.last)
-        uses = self._budgets.uses(_budget_of(task), [_BUDGET], [period for period, _ in limits])
-        paid = {use.period: use.points for use in uses}
-        return all(paid.get(period, 0) + stage.points <= limit for period, limit in limits)
 
     def _pay(self, task: Task, day: date, points: int) -> None:
         if task.budget is None:
             return
-        self._budgets.hold(_budget_of(task), [_BUDGET])
+        self._budgets.hold([(budget_of(task), BUDGET)])
         for period, limit in task.budget.limits(day):
-            self._budgets.take(_budget_of(task), Taking(_BUDGET, period, points, limit), points)
+            self._budgets.take(budget_of(task), Taking(BUDGET, period, points, limit), points)
 
     # ---------------------------------------------------------------- how a task goes
 
@@ -188,7 +149,7 @@ class TaskService:
         found = self._round_of(task)
         whole = self._bonuses.tally(Cause.TASK, f"{task.id}:{found.key}:", f":{task.whole}")
         limits = () if task.budget is None else task.budget.limits(found.last)
-        uses = self._budgets.uses(_budget_of(task), [_BUDGET], [period for period, _ in limits])
+        uses = self._budgets.uses(budget_of(task), [BUDGET], [period for period, _ in limits])
         paid = {use.period: use.points for use in uses}
         return TaskTally(
             round=found,
@@ -255,14 +216,12 @@ def _newest(published: Sequence[KeptTask]) -> Sequence[KeptTask]:
     return [newest[name] for name in sorted(newest)]
 
 
-def _reward_of(bonus: Bonus) -> Reward:
-    *_, time, at = bonus.key.split(":")
+def reward_of(key: str) -> Reward:
+    """What a bonus with this key was given for."""
+    *_, time, at = key.split(":")
     return Reward(int(time), int(at))
 
 
-def _budget_of(task: Task) -> str:
+def budget_of(task: Task) -> str:
+    """The name of a task's budget, in the place of a rule set's."""
     return f"task:{task.id}"
-
-
-def _reason(task: Task, stage: Stage) -> Text:
-    return Text(f"{task.name.en}: {stage.at} reached", f"{task.name.zh}：已达到 {stage.at}")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from itertools import islice
 
 from sqlalchemy.orm import Session
@@ -110,7 +110,8 @@ class TierService:
         """Has a customer stand where they belong now. `before_return` is what they reached before a return was booked."""
         kept = self._in_force()
         if kept is not None and customer.erased_at is None:
-            self._review(kept, customer, self._reached([customer.id], kept)[customer.id], before_return)
+            self.place(kept, customer, self._reached([customer.id], kept)[customer.id], before_return)
+            self._moves.flush()
 
     def reached(self, customer: Customer) -> Reached | None:
         """What a customer reaches now; None where no scheme is in force."""
@@ -125,12 +126,12 @@ class TierService:
             return None
         reached = self._reached([one.id for one in found], kept)
         for one in found:
-            self._review(kept, one, reached[one.id], None)
+            self.place(kept, one, reached[one.id], None)
+        self._moves.flush()
         return found[-1].id
 
-    def _review(
-        self, kept: KeptTierScheme, customer: Customer, reached: Reached, before_return: Reached | None
-    ) -> None:
+    def place(self, kept: KeptTierScheme, customer: Customer, reached: Reached, before_return: Reached | None) -> None:
+        """Has a customer stand where a scheme has them, and be told. Whoever calls has the session write it."""
         scheme = scheme_of(kept)
         cause: MoveCause | None
         if customer.tier in [level.id for level in scheme.levels]:
@@ -163,7 +164,6 @@ class TierService:
             self._messages.notify(customer.id, "tier_ending", matter, values, good_until=standing.grace_until)
         customer.tier, customer.tier_coefficient = level.id, level.coefficient
         customer.tier_grace_until = standing.grace_until
-        self._moves.flush()
 
     def _notify_of_move(self, move: TierMove, level: Level) -> None:
         """Tells a customer who has reached a level. What waits to be told of another one is no longer true."""
@@ -231,20 +231,57 @@ class TierService:
 
     def _reached(self, customers: Sequence[str], kept: KeptTierScheme) -> Mapping[str, Reached]:
         """What customers reach in their best window."""
-        scheme = scheme_of(kept)
-        best = dict.fromkeys(customers, Reached(0, Measures()))
-        for first, last in reversed(scheme.window.windows(scheme.day_of(clock_of(self._session).now()))):
-            for customer, measures in self._activity.between(customers, first, last).items():
-                reached = Reached(scheme.reached(measures), measures)
-                if reached.rank >= best[customer].rank:
-                    best[customer] = reached
-        return best
+        windows = _windows(scheme_of(kept), clock_of(self._session).now())
+        sums = [self._activity.between(customers, *window) for window in windows]
+        return {one: _best(scheme_of(kept), [some.get(one) for some in sums]) for one in customers}
 
 
-def _in_words(level: Level) -> dict[str, str]:
-    return {"en": level.name.en, "zh": level.name.zh}
+class TierGroup:
+    """The tiers of a group's customers: what counts for them is read at once, and counted on."""
+
+    def __init__(self, session: Session, customers: Collection[str]) -> None:
+        now = clock_of(session).now()
+        self._tiers = TierService(session)
+        self._kept = TierSchemeService(session).in_force_at(now)
+        if self._kept is None:
+            return
+        scheme = scheme_of(self._kept)
+        self._windows = _windows(scheme, now)
+        self._sums = [dict(ActivityService(session).between([*customers], *window)) for window in self._windows]
+
+    def count(self, customer: str, day: date, change: Measures) -> None:
+        """Adds what a sale brings."""
+        if self._kept is not None:
+            for (first, last), sums in zip(self._windows, self._sums, strict=True):
+                if first <= day <= last:
+                    sums[customer] = sums.get(customer, Measures()).plus(change)
+
+    def review(self, customer: Customer) -> None:
+        """Has a customer stand where they belong now."""
+        if self._kept is None or customer.erased_at is not None:
+            return
+        reached = _best(scheme_of(self._kept), [sums.get(customer.id) for sums in self._sums])
+        self._tiers.place(self._kept, customer, reached, None)
+
+
+def _windows(scheme: TierScheme, now: datetime) -> Sequence[tuple[date, date]]:
+    """The windows that count at a moment, the earliest first."""
+    return [*reversed(scheme.window.windows(scheme.day_of(now)))]
+
+
+def _best(scheme: TierScheme, measures: Iterable[Measures | None]) -> Reached:
+    """What a customer reaches in the best window. Of those that reach as much, the last one counts."""
+    best = Reached(0, Measures())
+    for one in measures:
+        if one is not None and (rank := scheme.reached(one)) >= best.rank:
+            best = Reached(rank, one)
+    return best
 
 
 def scheme_of(kept: KeptTierScheme) -> TierScheme:
     """The scheme, ready to be used."""
     return TierSchemeService.plan_of(kept)
+
+
+def _in_words(level: Level) -> dict[str, str]:
+    return {"en": level.name.en, "zh": level.name.zh}

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from loyalty.customers.service import CustomerService
 from loyalty.intake.documents import SentReturn
-from loyalty.intake.service import IntakeService, document_of
+from loyalty.intake.group import document_of
+from loyalty.intake.service import IntakeService
 from loyalty.kit.errors import Contradiction, Unknown
 from loyalty.sales.kept import return_of, sale_of
 from loyalty.sales.models import RecordedSale

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from sqlalchemy.orm import Session
 
-from loyalty.intake.documents import SentSale
 from loyalty.intake.service import IntakeService
-from loyalty.kit.errors import Contradiction, Refusal
+from loyalty.kit.errors import Refusal
 from loyalty.sales.models import Document
 from loyalty.till_files.documents import Entry, Fault, FileReturn, FileSale
 from loyalty.till_files.models import Fate
@@ -35,28 +35,36 @@ class Taking:
         self._originals = Originals(session)
 
     def take(self, entries: Sequence[Entry]) -> list[Taken]:
-        """Books documents, one after the other; what became of each."""
-        return [self._take(entry) for entry in entries]
+        """Books documents, one after the other; what became of each. Sales that follow each other are booked together."""
+        taken: list[Taken] = []
+        for is_sale, some in groupby(entries, key=lambda entry: isinstance(entry, FileSale)):
+            if is_sale:
+                taken += self._sell([entry for entry in some if isinstance(entry, FileSale)])
+            else:
+                taken += [self._take(entry) for entry in some if not isinstance(entry, FileSale)]
+        return taken
 
-    def _take(self, entry: Entry) -> Taken:
+    def _take(self, entry: Fault | FileReturn) -> Taken:
         if isinstance(entry, Fault):
             return Taken(Fate.REFUSED, entry)
-        document = entry.sent.document if isinstance(entry, FileSale) else entry.document
         try:
             with self._session.begin_nested():
-                is_new = self._sell(entry.sent) if isinstance(entry, FileSale) else self._give_back(entry)
-                return Taken(Fate.BOOKED if is_new else Fate.KNOWN)
-        except Contradiction as error:
-            fate = Fate.DIFFERS if error.code == "document_differs" else Fate.REFUSED
-            return Taken(fate, _fault(error, entry.line, document))
+                return Taken(Fate.BOOKED if self._give_back(entry) else Fate.KNOWN)
         except Refusal as error:
-            return Taken(Fate.REFUSED, _fault(error, entry.line, document))
+            return _refused(error, entry.line, entry.document)
 
-    def _sell(self, sent: SentSale) -> bool:
-        """Books a sale; whether it is new."""
-        is_new = self._intake.with_document(sent.document) is None
-        self._intake.take_sale(sent)
-        return is_new
+    def _sell(self, sales: Sequence[FileSale]) -> list[Taken]:
+        """Books sales; a document that is here already, or was before in the file, is known."""
+        seen = self._intake.known({sale.sent.document for sale in sales})
+        taken = []
+        for sale, booked in zip(sales, self._intake.take_all([sale.sent for sale in sales]), strict=True):
+            document = sale.sent.document
+            if isinstance(booked, Refusal):
+                taken.append(_refused(booked, sale.line, document))
+            else:
+                taken.append(Taken(Fate.KNOWN if document in seen else Fate.BOOKED))
+                seen.add(document)
+        return taken
 
     def _give_back(self, back: FileReturn) -> bool:
         """Books a return; whether it is new."""
@@ -64,6 +72,11 @@ class Taking:
             return False
         self._intake.take_return(self._originals.sent(back))
         return True
+
+
+def _refused(error: Refusal, line: int, document: Document) -> Taken:
+    fate = Fate.DIFFERS if error.code == "document_differs" else Fate.REFUSED
+    return Taken(fate, _fault(error, line, document))
 
 
 def _fault(error: Refusal, line: int, document: Document) -> Fault:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from loyalty.api.fields import Decision
+from loyalty.api.sales.bulk import SalesBody, SalesView, outcome_view
 from loyalty.api.sales.schemas import Recognition, ReturnBody, ReturnView, SaleBody, SaleDetailView, SaleView
 from loyalty.awards.service import AwardService
 from loyalty.devices.service import DeviceService
 from loyalty.http.routes import Call, Calling, Cursor, Limit, api
+from loyalty.intake.documents import SentSale
 from loyalty.intake.service import IntakeService
 from loyalty.kit.paging import Page, shown
 from loyalty.sales.models import Outcome, RecordedSale
@@ -38,6 +40,20 @@ def take_sale(call: Calling, sale: SaleBody) -> SaleDetailView:
     """Book a sale and what it earns. The same sale again gets the same answer, whatever key it has."""
     DeviceService(call.session).check_sender(call.actor, sale.station)
     return _whole(call, IntakeService(call.session).take_sale(sale.sent()))
+
+
+@router.post("/v1/sales/bulk")
+def take_sales(call: Calling, body: SalesBody) -> SalesView:
+    """Book up to 500 sales, in their order. Each has its own outcome, in the same order: what was booked, or why it was refused. A
+    refusal touches no other sale."""
+    read = body.read(DeviceService(call.session).sender_check(call.actor))
+    taken = iter(IntakeService(call.session).take_all([one for one in read if isinstance(one, SentSale)]))
+    outcomes = [next(taken) if isinstance(one, SentSale) else one for one in read]
+    sales = [one.id for one in outcomes if isinstance(one, RecordedSale)]
+    points: dict[str, int] = {}
+    for award in AwardService(call.session).of_sales(sales):
+        points[award.sale_id] = points.get(award.sale_id, 0) + award.points
+    return SalesView(sales=[outcome_view(at, one, points) for at, one in enumerate(outcomes)])
 
 
 @router.post("/v1/sales/{sale}/recognise")

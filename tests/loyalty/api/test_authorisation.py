@@ -78,6 +78,7 @@ MATRIX: dict[tuple[str, str], set[Role | None]] = {
     ("GET", "/v1/sales"): {M, R, C, A},
     ("GET", "/v1/sales/{sale}"): {M, R, C, A},
     ("POST", "/v1/sales"): {R, C, D},
+    ("POST", "/v1/sales/bulk"): {R, C, D},
     ("POST", "/v1/sales/{sale}/recognise"): {R, C},
     ("POST", "/v1/sales/{sale}/evaluate"): {R},
     ("GET", "/v1/corrections"): {M, R, A},

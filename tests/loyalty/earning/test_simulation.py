@@ -15,8 +15,9 @@ from loyalty.earning.rule_sets import RuleSet
 from loyalty.earning.simulation import Change, Totals, simulate
 from loyalty.earning.snapshot import Remainder, Snapshot
 from loyalty.sales.types import Sale
+from scripts.bench.supermarket import recorded_sales
 from tests.loyalty.earning.programmes import SHANGHAI, SUMMER, customer, fuel, line, rule, rule_set, sale
-from tests.loyalty.earning.recorded import TWENTY, recorded_sales
+from tests.loyalty.earning.recorded import TWENTY
 
 YUAN = {"kind": "per_yuan", "points": 1}
 LIVE = rule_set(rule("yuan", YUAN))

@@ -1,0 +1,39 @@
+"""Many rows by one statement: a COPY on PostgreSQL, and an ordinary insert on SQLite, where a row costs no round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from psycopg import Connection, DatabaseError, IntegrityError, OperationalError, sql
+from sqlalchemy import JSON, Table, exc, insert
+from sqlalchemy.orm import Session
+
+from loyalty.kit.database import Base, is_postgresql, json_text
+
+_TOLD = {IntegrityError: exc.IntegrityError, OperationalError: exc.OperationalError}
+"""What SQLAlchemy calls the driver's errors."""
+
+
+def insert_all(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Inserts rows that all name the same columns; column defaults do not apply. Raises what any insert raises."""
+    table = model.__table__
+    assert isinstance(table, Table), "a model is of a table"
+    if rows and is_postgresql(session):
+        _copy(session, table, rows)
+    elif rows:
+        session.execute(insert(table), rows)  # into the model it would be a statement for each pattern of None
+
+
+def _copy(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    in_json = {column.name for column in table.columns if isinstance(column.type, JSON)}
+    names = sql.SQL(", ").join(map(sql.Identifier, rows[0]))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), names)
+    connection: Connection[Any] = session.connection().connection.driver_connection  # type: ignore[assignment]
+    try:
+        with connection.cursor().copy(statement) as copy:
+            for row in rows:  # the driver does not know from a value that it is JSON
+                copy.write_row([json_text(value) if name in in_json else value for name, value in row.items()])
+    except DatabaseError as error:
+        kind = next((told for one, told in _TOLD.items() if isinstance(error, one)), exc.DatabaseError)
+        raise kind(f"COPY {table.name}", None, error) from error
