@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi import FastAPI
-from starlette.responses import RedirectResponse
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 import loyalty.models  # noqa: F401 (all tables)
@@ -25,6 +28,8 @@ from loyalty.api.tasks import routes as tasks
 from loyalty.api.tiers import routes as tiers
 from loyalty.api.till_files import routes as till_files
 from loyalty.api.wishes import routes as wishes
+from loyalty.customer_pages import registry as customer_registry
+from loyalty.customer_pages.app import create_customer_pages
 from loyalty.http import problems
 from loyalty.http.counting import CountingMiddleware
 from loyalty.http.description import describe
@@ -32,8 +37,8 @@ from loyalty.http.routes import unruled
 from loyalty.kit.database import Database
 from loyalty.kit.metrics import Metrics
 from loyalty.kit.settings import Settings
+from loyalty.pages import registry as staff_registry
 from loyalty.pages.app import create_pages
-from loyalty.pages.registry import ROOT
 from pages.assets import PREFIX, StaticFiles
 
 ROUTERS = (
@@ -59,9 +64,9 @@ ROUTERS = (
 
 
 def create_app(database: Database, settings: Settings | None = None) -> FastAPI:
-    """The programme's HTTP side on this database: the API and, if there is a secret for them, the staff's pages.
+    """The programme's HTTP side on this database: the API and, if there is a secret for them, the pages of staff and of customers.
 
-    Raises WrongSettings if the secret cannot be read, and NotBuilt if the pages' static files are missing.
+    Raises WrongSettings if a setting of theirs cannot be meant, and NotBuilt if the pages' static files are missing.
     """
     app = FastAPI(
         title="Tongdui loyalty",
@@ -81,9 +86,26 @@ def create_app(database: Database, settings: Settings | None = None) -> FastAPI:
     if odd := unruled([route for router in ROUTERS for route in router.routes]):
         raise RuntimeError(f"loyalty/http/rules.py and the routes differ: {', '.join(odd)}")
     describe(app)
-    if settings is not None and settings.staff_password:
-        app.mount(PREFIX, StaticFiles())
-        app.router.routes.append(Route(ROOT, lambda _request: RedirectResponse(f"{ROOT}/")))
-        app.mount(ROOT, create_pages(database, settings))
+    app.state.end_streams = lambda: None
+    if settings is not None:
+        _mount_pages(app, database, settings)
     app.add_middleware(CountingMiddleware, metrics=app.state.metrics)
     return app
+
+
+def _mount_pages(app: FastAPI, database: Database, settings: Settings) -> None:
+    sites: dict[str, FastAPI] = {}
+    if settings.staff_password:
+        sites[staff_registry.ROOT] = create_pages(database, settings)
+    if settings.customer_key:
+        customers = sites[customer_registry.ROOT] = create_customer_pages(database, settings)
+        app.state.end_streams = customers.state.parts.watcher.close
+    if sites:
+        app.mount(PREFIX, StaticFiles())
+    for root, site in sites.items():
+        app.router.routes.append(Route(root, _start_of(root)))
+        app.mount(root, site)
+
+
+def _start_of(root: str) -> Callable[[Request], Response]:
+    return lambda _request: RedirectResponse(f"{root}/")

@@ -116,27 +116,17 @@ def _migrate(settings: Settings, _chosen: argparse.Namespace) -> int:
 
 
 def _serve(settings: Settings, _chosen: argparse.Namespace) -> int:
-    import uvicorn
-
     from loyalty.app import create_app
     from loyalty.kit.database import Database
+    from loyalty.serving import server_of
     from pages.assets import NotBuilt
 
     database = Database(settings.database_url)
     try:
         app = create_app(database, settings)
     except NotBuilt as error:
-        raise WrongSettings(f"LOYALTY_STAFF_SECRET: {error}") from None
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host=settings.host,
-            port=settings.port,
-            access_log=False,
-            server_header=False,
-            forwarded_allow_ips=settings.trusted_proxies,  # attempts to sign in are counted by where they come from
-        )
-    )
+        raise WrongSettings(f"LOYALTY_STAFF_SECRET, LOYALTY_CUSTOMER_SECRET: {error}") from None
+    server = server_of(app, host=settings.host, port=settings.port, trusted_proxies=settings.trusted_proxies)
     server.run()
     database.close()
     return 0 if server.started else CANNOT

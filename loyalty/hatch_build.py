@@ -9,7 +9,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 _HERE = Path(__file__).resolve().parent
 _HELD = {
-    "loyalty": (_HERE, ("**/*.py", "**/*.mako", "pages/**/*.html", "pages/zh.po")),
+    "loyalty": (_HERE, ("**/*.py", "**/*.mako", "**/templates/**/*.html", "**/zh.po")),
     "pages": (_HERE.parent / "pages", ("**/*.py", "templates/**/*.html", "static/dist/*", "zh.po")),
 }
 

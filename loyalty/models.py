@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from loyalty.activity.models import CustomerDay
+from loyalty.attempts.models import Attempt
 from loyalty.audit_log.models import AuditEntry
 from loyalty.awards.models import BookedAward, BookedTakeBack, CarriedRemainder
 from loyalty.bonuses.models import Bonus
 from loyalty.budgets.models import BudgetUse
 from loyalty.corrections.models import Correction
+from loyalty.customer_sessions.models import CustomerSession, SignInCode
 from loyalty.customers.models import Address, Consent, Customer, Identifier, SeenDevice
 from loyalty.devices.models import Device
 from loyalty.fills.models import DeviceEvent, Fill
@@ -15,7 +17,7 @@ from loyalty.gifts.models import KeptGiftPlan
 from loyalty.http.idempotency.models import IdempotencyRecord
 from loyalty.messages.models import Delivery, HeardUntil, KeptKind, Message
 from loyalty.network.models import Check, Difference, Member, OutgoingOrder, Wish
-from loyalty.people.models import FailedSignIn, Person, RecoveryCode, StaffSession
+from loyalty.people.models import Person, RecoveryCode, StaffSession
 from loyalty.referrals.models import KeptReferralScheme, Referral, ReferralCode
 from loyalty.rule_sets.models import KeptRuleSet
 from loyalty.sales.models import RecordedReturn, RecordedSale
@@ -27,6 +29,7 @@ from loyalty.till_files.models import TillFile, TillFileRefusal
 
 TABLES = (
     Address,
+    Attempt,
     AuditEntry,
     Bonus,
     BookedAward,
@@ -38,11 +41,11 @@ TABLES = (
     Correction,
     Customer,
     CustomerDay,
+    CustomerSession,
     Delivery,
     Device,
     DeviceEvent,
     Difference,
-    FailedSignIn,
     Fill,
     HeardUntil,
     IdempotencyRecord,
@@ -62,8 +65,9 @@ TABLES = (
     RecordedSale,
     Referral,
     ReferralCode,
-    SeenDevice,
     RecoveryCode,
+    SeenDevice,
+    SignInCode,
     StaffSession,
     Station,
     TierMove,

@@ -92,6 +92,14 @@ class BonusRepository:
         bonuses, points, customers = self._session.execute(select(*sums).where(*mine, *named)).one()
         return Tally(bonuses, int(points), customers)
 
+    def newest_of(self, customers: Iterable[str]) -> Mapping[str, str]:
+        """The id of the newest bonus of each of these customers who has one."""
+        found: dict[str, str] = {}
+        for some in in_pieces(customers, _NAMED):
+            query = select(Bonus.customer_id, func.max(Bonus.id)).where(Bonus.customer_id.in_(some))
+            found |= {row[0]: row[1] for row in self._session.execute(query.group_by(Bonus.customer_id))}
+        return found
+
     def page(self, customer: str, cursor: str | None, limit: int) -> tuple[Sequence[Bonus], str | None]:
         """A customer's bonuses, newest first, with those that were taken back."""
         return page_of(self._session, select(Bonus).where(Bonus.customer_id == customer), Bonus.id, cursor, limit)

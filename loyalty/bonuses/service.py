@@ -127,6 +127,10 @@ class BonusService:
         """What all customers together have of a cause, of keys that begin and end so."""
         return self._bonuses.tally(cause, prefix, suffix)
 
+    def newest_of(self, customers: Iterable[str]) -> Mapping[str, str]:
+        """The id of the newest bonus of each of these customers who has one."""
+        return self._bonuses.newest_of(customers)
+
     def page(self, customer: str, cursor: str | None, limit: int) -> tuple[Sequence[Bonus], str | None]:
         """A customer's bonuses, newest first, with those that were taken back."""
         return self._bonuses.page(customer, cursor, limit)

@@ -23,3 +23,17 @@ def canonical(kind: IdentifierKind, value: str, pointer: str = "/value") -> str:
     if not form.fullmatch(found):
         raise Malformed("bad_identifier", f"a {kind} is {says}", pointer=pointer)
     return found
+
+
+def phone_of(typed: str, prefix: str, pointer: str = "/phone") -> str:
+    """The one form of a phone number as people type their own: often without their country's code. Raises Malformed."""
+    text = _SEPARATORS.sub("", unicodedata.normalize("NFKC", typed))
+    if text.startswith("00"):
+        text = f"+{text[2:]}"
+    return canonical(IdentifierKind.PHONE, text if text.startswith("+") else prefix + text, pointer)
+
+
+def masked(identifier: str) -> str:
+    """A number of which only the ends can be read: enough for whoever knows it."""
+    shown = 2 if len(identifier) < 8 else 3
+    return f"{identifier[:shown]}{'•' * 4}{identifier[-shown:]}"

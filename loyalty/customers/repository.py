@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date
+from typing import NamedTuple
 
 from sqlalchemy import Select, delete, func, select, tuple_
 from sqlalchemy.orm import Session
@@ -13,6 +15,15 @@ from loyalty.kit.paging import page_of
 
 _NAMED = 500
 """Values that one query names."""
+
+
+class Standing(NamedTuple):
+    """What changes of a customer's own row."""
+
+    tier: str
+    tier_grace_until: date | None
+    birth_month: int | None
+    birth_day: int | None
 
 
 class CustomerRepository:
@@ -121,6 +132,16 @@ class CustomerRepository:
         """The ids and tiers of some customers who take part: those with the next ids."""
         query = select(Customer.id, Customer.tier).where(Customer.id > after, Customer.erased_at.is_(None))
         return [(customer, tier) for customer, tier in self._session.execute(query.order_by(Customer.id).limit(limit))]
+
+    def standing_of(self, customers: Iterable[str]) -> Mapping[str, Standing]:
+        """How these customers stand."""
+        row = Customer
+        query = select(row.id, row.tier, row.tier_grace_until, row.birth_month, row.birth_day)
+        return {
+            customer: Standing(tier, grace, month, day)
+            for some in in_pieces(customers, _NAMED)
+            for customer, tier, grace, month, day in self._session.execute(query.where(row.id.in_(some)))
+        }
 
     def shared_kinds(self, customers: tuple[str, str]) -> Sequence[IdentifierKind]:
         """Of which kinds both customers have had the same identifier, now or before."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from loyalty.audit_log.service import AuditLog
 from loyalty.customers.identifiers import canonical
 from loyalty.customers.models import Address, ChannelName, Consent, Customer, Identifier, IdentifierKind
-from loyalty.customers.repository import CustomerRepository
+from loyalty.customers.repository import CustomerRepository, Standing
 from loyalty.kit.database import clock_of, lock
 from loyalty.kit.errors import Contradiction, Malformed, Unknown
 from loyalty.kit.ids import new_id
@@ -106,8 +106,12 @@ class CustomerService:
 
     def known_by(self, shown: Shown, pointer: str = "/value") -> str | None:
         """The id of the customer who is known by this, or None."""
-        found = self._customers.known_by(shown.kind, canonical(shown.kind, shown.value, pointer))
+        found = self.identifier_of(shown, pointer)
         return None if found is None else found.customer_id
+
+    def identifier_of(self, shown: Shown, pointer: str = "/value") -> Identifier | None:
+        """The card, phone or plate that was shown, if it is a customer's."""
+        return self._customers.known_by(shown.kind, canonical(shown.kind, shown.value, pointer))
 
     def find(self, customer_id: str | None, shown: Shown | None, pointer: str = "/shown/value") -> str | None:
         """The id of the customer who is named, or else known by what was shown; None if there is neither."""
@@ -248,6 +252,10 @@ class CustomerService:
     def tiers_after(self, after: str, limit: int) -> Sequence[tuple[str, str]]:
         """The ids and tiers of some customers who take part: those with the next ids."""
         return self._customers.tiers_after(after, limit)
+
+    def standing_of(self, customers: Iterable[str]) -> Mapping[str, Standing]:
+        """How these customers stand."""
+        return self._customers.standing_of(customers)
 
     # ---------------------------------------------------------------- who may be the same person
 

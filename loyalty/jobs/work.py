@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
 import loyalty.models  # noqa: F401 (all tables)
+from loyalty.attempts.service import AttemptService
 from loyalty.audit_log.service import COMMAND_LINE
+from loyalty.customer_sessions.service import CustomerSessionService
 from loyalty.fills.models import FillState
 from loyalty.fills.service import FillService
 from loyalty.gifts.service import GiftService
@@ -16,11 +17,12 @@ from loyalty.http.idempotency.service import IdempotencyService
 from loyalty.intake.service import IntakeService
 from loyalty.kit.database import Database
 from loyalty.kit.errors import Contradiction
+from loyalty.kit.sessions import Limits
 from loyalty.kit.settings import Settings
 from loyalty.network.checking import Checker, Tally
 from loyalty.network.client import network_client
 from loyalty.network.sender import Sender
-from loyalty.people.sign_in import Limits, SessionService
+from loyalty.people.sign_in import SessionService
 from loyalty.sales.models import Outcome
 from loyalty.tiers.service import TierService
 from loyalty.till_files.service import TillFileService
@@ -138,13 +140,16 @@ def take_in_till_files(settings: Settings) -> int:
 
 
 def clean_up(settings: Settings) -> int:
-    """Forgets old idempotency keys, how many; and sessions of staff that nobody uses any more."""
+    """Forgets old idempotency keys, how many; and sessions, codes and attempts that nobody needs any more."""
     database = Database(settings.database_url)
     total = 0
-    limits = Limits(timedelta(seconds=settings.session_idle), timedelta(seconds=settings.session_lifetime))
+    staff = Limits.of_seconds(settings.session_idle, settings.session_lifetime)
+    customers = Limits.of_seconds(settings.customer_session_idle, settings.customer_session_lifetime)
     try:
         with database.session.begin() as session:
-            SessionService(session, limits).clean_up()
+            SessionService(session, staff).clean_up()
+            CustomerSessionService(session, customers).clean_up()
+            AttemptService.clean_up(session)
         while True:
             with database.session.begin() as session:
                 removed = IdempotencyService(session).clean_up(settings.idempotency_days)

@@ -35,15 +35,27 @@ class Settings(BaseSettings):
     staff_secret_file: Path | None = None
     """The file that has it, in its place."""
     url: AnyHttpUrl | None = None
-    """Where browsers reach the staff pages. By default `http://`, the host and the port. With https, cookies are for https only."""
+    """Where browsers reach the pages. By default `http://`, the host and the port. With https, cookies are for https only."""
     session_idle: int = Field(default=1_800, ge=60)
     """Seconds after which a session ends that nobody uses."""
     session_lifetime: int = Field(default=43_200, ge=300)
     """Seconds after which a session ends in any case."""
+    customer_secret: SecretStr = SecretStr("")
+    """What customers' one-time codes are hashed with, 16 characters or more. Without it there are no pages of customers."""
+    customer_secret_file: Path | None = None
+    """The file that has it, in its place."""
+    customer_session_idle: int = Field(default=2_592_000, ge=60)
+    """Seconds after which a customer's session ends that nobody uses."""
+    customer_session_lifetime: int = Field(default=15_552_000, ge=300)
+    """Seconds after which a customer's session ends in any case."""
+    phone_prefix: str = Field(default="+86", pattern=r"^\+[1-9]\d{0,3}$")
+    """The country's code of phone numbers that customers type without one."""
+    consents_file: Path | None = None
+    """The file with the texts of what customers can agree to. Without it they can only withdraw."""
     trusted_proxies: str = "127.0.0.1"
     """Addresses, with commas between them, whose `X-Forwarded-For` is believed: reverse proxies."""
     console_url: AnyHttpUrl | None = None
-    """The network's console: staff pages lead to entries in its explorer."""
+    """The network's console: pages lead to entries in its explorer."""
 
     gateway_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8080")
     """Where the network's gateway is."""
@@ -110,7 +122,7 @@ class Settings(BaseSettings):
 
     @property
     def origin(self) -> str:
-        """Where browsers reach the staff pages, without a path."""
+        """Where browsers reach the pages, without a path."""
         return f"http://{self.host}:{self.port}" if self.url is None else str(self.url).rstrip("/")
 
     @property
@@ -124,18 +136,15 @@ class Settings(BaseSettings):
 
         Raises WrongSettings.
         """
-        found = self.staff_secret.get_secret_value()
-        if self.staff_secret_file is not None:
-            try:
-                found = self.staff_secret_file.read_text(encoding="utf-8").rstrip("\n")
-            except (OSError, UnicodeDecodeError) as error:
-                raise WrongSettings(f"{PREFIX}STAFF_SECRET_FILE: {error}") from None
-            if not found:
-                raise WrongSettings(f"{PREFIX}STAFF_SECRET_FILE: {self.staff_secret_file} is empty")
-        if found and len(found) < _SHORTEST_SECRET:
-            detail = f"it has at least {_SHORTEST_SECRET} characters, such as those of `openssl rand -hex 32`"
-            raise WrongSettings(f"{PREFIX}STAFF_SECRET: {detail}")
-        return found
+        return _secret("STAFF_SECRET", self.staff_secret, self.staff_secret_file)
+
+    @property
+    def customer_key(self) -> str:
+        """What customers' one-time codes are hashed with, from wherever it is kept; empty if there are no pages of customers.
+
+        Raises WrongSettings.
+        """
+        return _secret("CUSTOMER_SECRET", self.customer_secret, self.customer_secret_file)
 
     @property
     def password(self) -> str:
@@ -147,6 +156,22 @@ class Settings(BaseSettings):
 
 class WrongSettings(Exception):
     """The settings cannot be meant so; a line for each names its variable."""
+
+
+def _secret(name: str, given: SecretStr, file: Path | None) -> str:
+    """A secret from wherever it is kept; empty if there is none. Raises WrongSettings."""
+    found = given.get_secret_value()
+    if file is not None:
+        try:
+            found = file.read_text(encoding="utf-8").rstrip("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise WrongSettings(f"{PREFIX}{name}_FILE: {error}") from None
+        if not found:
+            raise WrongSettings(f"{PREFIX}{name}_FILE: {file} is empty")
+    if found and len(found) < _SHORTEST_SECRET:
+        detail = f"it has at least {_SHORTEST_SECRET} characters, such as those of `openssl rand -hex 32`"
+        raise WrongSettings(f"{PREFIX}{name}: {detail}")
+    return found
 
 
 def load_settings(**given: Any) -> Settings:

@@ -92,6 +92,7 @@ class Wish(Base):
         Index("wishes_state_index", "state", "id"),
         Index("wishes_order_index", "order_id"),
         Index("wishes_original_index", "original_id"),
+        partial_index("wishes_open_member_index", "member", where="state IN ('waiting', 'sending', 'refused')"),
         partial_index("wishes_uncompared_index", "id", where="state = 'settled' AND compared_at IS NULL"),
     )
 

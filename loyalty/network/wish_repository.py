@@ -114,6 +114,15 @@ class WishRepository:
             query = query.where(Wish.member == member)
         return page_of(self._session, query, Wish.id, cursor, limit)
 
+    def open_of(self, members: Iterable[str]) -> Sequence[Wish]:
+        """The wishes for these members that are not at their end, oldest first."""
+        states = (WishState.WAITING, WishState.SENDING, WishState.REFUSED)
+        found: list[Wish] = []
+        for some in in_pieces(members, _NAMED):
+            query = select(Wish).where(Wish.member.in_(some), Wish.state.in_(states))
+            found += self._session.scalars(query.order_by(Wish.id))
+        return found
+
     def uncompared(self, limit: int) -> Sequence[Wish]:
         """Settled wishes that no check has compared, oldest first."""
         query = select(Wish).where(Wish.state == WishState.SETTLED, Wish.compared_at.is_(None))

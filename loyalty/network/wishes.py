@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,7 @@ from loyalty.kit.database import clock_of, lock_all
 from loyalty.kit.errors import Contradiction, Malformed, Unknown
 from loyalty.kit.ids import new_id, new_ids
 from loyalty.network.kinds import ISSUE, REVERSE
+from loyalty.network.members import EXTERNAL, as_member
 from loyalty.network.models import REFERENCE, Wish, WishState
 from loyalty.network.wish_repository import WishRepository
 
@@ -47,6 +48,15 @@ class ReverseWish:
     original: str
     points: int
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class OpenWish(NamedTuple):
+    """A wish that is not at its end. Points that are taken back are below zero."""
+
+    id: str
+    program: str
+    points: int
+    state: WishState
 
 
 class WishService:
@@ -212,6 +222,15 @@ class WishService:
             while last.state is WishState.RETRIED and (following := self._wishes.retry_of(last)) is not None:
                 last = following
             found[reference] = last
+        return found
+
+    def open_of(self, customers: Iterable[str]) -> Mapping[str, Sequence[OpenWish]]:
+        """What is on its way for these customers, or waits for a decision; who has nothing is left out."""
+        found: dict[str, list[OpenWish]] = {}
+        for wish in self._wishes.open_of([as_member(customer) for customer in customers]):
+            points = wish.points if wish.original_id is None else -wish.points
+            open_wish = OpenWish(wish.id, wish.program, points, wish.state)
+            found.setdefault(wish.member.removeprefix(EXTERNAL), []).append(open_wish)
         return found
 
     def refused_count(self) -> int:

@@ -7,12 +7,14 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from loyalty.kit.database import Database
 from loyalty.kit.settings import Settings
-from loyalty.pages import preferences, problems, start
+from loyalty.pages import preferences, refusals, start
 from loyalty.pages.pages import PAGES
 from loyalty.pages.parts import Parts
-from loyalty.pages.rules import unruled
+from loyalty.pages.rules import PAGE_RULES
 from loyalty.pages.signin import routes as signin
 from loyalty.people.sealing import Seal
+from loyalty.web import problems
+from loyalty.web.rules import unruled
 from pages.security import SecurityMiddleware
 
 LARGEST_FORM = 1_000_000
@@ -30,10 +32,11 @@ def create_pages(database: Database, settings: Settings) -> FastAPI:
     )
     app.state.parts = Parts(database, settings, Seal(settings.staff_password))
     problems.install(app)
+    refusals.install(app)
     routers = [start.router, signin.router, preferences.router, *(page.router for page in PAGES)]
     for router in routers:
         app.include_router(router)
-    if odd := unruled([route for router in routers for route in router.routes]):
+    if odd := unruled([route for router in routers for route in router.routes], PAGE_RULES):
         raise RuntimeError(f"loyalty/pages/rules.py and the routes differ: {', '.join(odd)}")
     app.add_middleware(problems.FailureMiddleware)
     app.add_middleware(GZipMiddleware, minimum_size=1_000)

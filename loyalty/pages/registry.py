@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -57,3 +58,8 @@ class Page:
     def templates(self) -> Path:
         """Where its templates are."""
         return FOLDER / self.name / "templates"
+
+
+def page_of(pages: Iterable[Page], path: str) -> Page | None:
+    """The page to which an address belongs."""
+    return next((page for page in pages if path == page.path or path.startswith(f"{page.path}/")), None)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
-
-from starlette.routing import BaseRoute
 
 from loyalty.http.rules import RULES
 from loyalty.people.service import ROLES
@@ -116,13 +113,3 @@ PAGE_RULES: Final[dict[tuple[str, str], frozenset[Role]]] = {
     ("POST", "/people/{person}/invite-again"): _MANAGERS,
     ("POST", "/people/{person}/end"): _MANAGERS,
 }
-
-
-def unruled(routes: Sequence[BaseRoute]) -> list[str]:
-    """Routes for which there is no rule, and rules for which there is no route."""
-    served = {
-        (method, str(getattr(route, "path", "")))
-        for route in routes
-        for method in getattr(route, "methods", None) or ()
-    }
-    return sorted(f"{method} {path}" for method, path in served ^ PAGE_RULES.keys())

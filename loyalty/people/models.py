@@ -1,4 +1,4 @@
-"""Tables of people, their sessions and recovery codes, and of attempts to sign in that failed."""
+"""Tables of people, their sessions and recovery codes."""
 
 from __future__ import annotations
 
@@ -59,14 +59,3 @@ class StaffSession(Base):
     """When it was used last, to the minute."""
     ended_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
-
-
-class FailedSignIn(Base):
-    """How often signing in has failed of late, for a login or from an address."""
-
-    __tablename__ = "failed_sign_ins"
-
-    subject: Mapped[str] = mapped_column(String(120), primary_key=True)
-    """`login:` or `address:`, and which."""
-    count: Mapped[int] = mapped_column(default=0)
-    since: Mapped[datetime] = mapped_column(default=time_of_insert)

@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from loyalty.kit.paging import page_of
-from loyalty.people.models import FailedSignIn, Person, RecoveryCode, StaffSession
+from loyalty.people.models import Person, RecoveryCode, StaffSession
 from loyalty.staff.models import Role
 
 
@@ -27,7 +27,7 @@ class PersonRepository:
         """The person with this login, held: each try is judged after the one before it."""
         return self._session.scalars(select(Person).where(Person.login == login).with_for_update()).one_or_none()
 
-    def add(self, *rows: Person | RecoveryCode | StaffSession | FailedSignIn) -> None:
+    def add(self, *rows: Person | RecoveryCode | StaffSession) -> None:
         """Adds rows."""
         self._session.add_all(rows)
         self._session.flush()
@@ -91,17 +91,6 @@ class PersonRepository:
             query = query.where(StaffSession.id != but)
         self._session.execute(query.values(ended_at=at))
 
-    # ---------------------------------------------------------------- attempts
-
-    def failures(self, subject: str) -> FailedSignIn | None:
-        """How often signing in has failed for a login or from an address."""
-        return self._session.get(FailedSignIn, subject, with_for_update=True, populate_existing=True)
-
-    def forget_failures(self, subject: str) -> None:
-        """Forgets them."""
-        self._session.execute(delete(FailedSignIn).where(FailedSignIn.subject == subject))
-
-    def clean_up(self, sessions_before: datetime, failures_before: datetime) -> None:
-        """Deletes what nobody needs: sessions that were not used since, and old attempts."""
-        self._session.execute(delete(StaffSession).where(StaffSession.seen_at < sessions_before))
-        self._session.execute(delete(FailedSignIn).where(FailedSignIn.since < failures_before))
+    def clean_up(self, before: datetime) -> None:
+        """Deletes sessions that were not used since a moment."""
+        self._session.execute(delete(StaffSession).where(StaffSession.seen_at < before))

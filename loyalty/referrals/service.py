@@ -7,7 +7,7 @@ referrer need not be held, and nobody waits for a chain of them.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Final
 
@@ -163,6 +163,27 @@ class ReferralService:
         return [bonus for one in both for bonus in self._bonuses.given(one, Cause.REFERRAL, f"{referral.id}:")]
 
     # ---------------------------------------------------------------- looking
+
+    def is_code(self, code: str) -> bool:
+        """Whether somebody who takes part hands on this code."""
+        try:
+            self._owner(code)
+        except Unknown:
+            return False
+        return True
+
+    def in_force(self) -> ReferralScheme | None:
+        """What a referral is worth now; None if nothing."""
+        kept = self._schemes.in_force_at(clock_of(self._session).now())
+        return None if kept is None else scheme_of(kept)
+
+    def given_to(self, referrer: str) -> Mapping[str, frozenset[Part]]:
+        """What a customer was given for whom they brought, by the referral."""
+        found: dict[str, frozenset[Part]] = {}
+        for bonus in self._bonuses.given(referrer, Cause.REFERRAL, ""):
+            referral, _, part = bonus.key.rpartition(":")
+            found[referral] = found.get(referral, frozenset()) | {Part(part)}
+        return found
 
     def page(self, referrer: str, cursor: str | None, limit: int) -> tuple[Sequence[Referral], str | None]:
         """Whom a customer has brought, the last one first."""

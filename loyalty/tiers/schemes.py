@@ -70,6 +70,10 @@ class Rolling(BaseModel):
         """The one window that ends on a day."""
         return ((day - timedelta(self.days - 1), day),)
 
+    def until(self, day: date) -> date | None:  # noqa: ARG002 (another kind asks for it)
+        """The last day on which what counts now counts together; None, because it moves on with each day."""
+        return None
+
 
 class Calendar(BaseModel):
     """A month, a quarter or a year. What was reached in the one before holds, too: a level is kept until the end of the next."""
@@ -84,6 +88,13 @@ class Calendar(BaseModel):
         first = self._first(day)
         last_before = first - timedelta(1)
         return ((first, day), (self._first(last_before), last_before))
+
+    def until(self, day: date) -> date | None:
+        """The last day of the window in which a day is."""
+        last = self._first(day)
+        while self._first(last + timedelta(1)) == self._first(day):
+            last += timedelta(1)
+        return last
 
     def _first(self, day: date) -> date:
         match self.each:

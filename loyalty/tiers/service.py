@@ -58,6 +58,7 @@ class Way:
         measures: What counts, in the whole units of what levels need.
         next: The next level, or None on the highest.
         missing: What is missing for it, by name.
+        until: The last day on which it can be reached in this window; None where the window moves on with each day.
     """
 
     scheme: TierScheme
@@ -66,6 +67,7 @@ class Way:
     measures: Mapping[str, int]
     next: Level | None
     missing: Mapping[str, int]
+    until: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,8 @@ class TierService:
             return None
         scheme = scheme_of(kept)
         rank = scheme.rank_of(customer.tier)
-        (first, last), *_ = scheme.window.windows(scheme.day_of(clock_of(self._session).now()))
+        today = scheme.day_of(clock_of(self._session).now())
+        (first, last), *_ = scheme.window.windows(today)
         measures = self._activity.between([customer.id], first, last).get(customer.id, Measures())
         following = scheme.levels[rank + 1] if rank + 1 < len(scheme.levels) else None
         return Way(
@@ -191,6 +194,7 @@ class TierService:
             measures=counted(measures),
             next=following,
             missing={} if following is None else scheme.missing(following, measures),
+            until=scheme.window.until(today),
         )
 
     def moves(self, customer: str, cursor: str | None, limit: int) -> tuple[Sequence[TierMove], str | None]:

@@ -1,4 +1,4 @@
-"""Keeps the catalogues of pages/, console/ and loyalty/pages/ in step with their texts: `--check` refuses what is untranslated,
+"""Keeps the catalogues of pages/, console/ and loyalty/ in step with their texts: `--check` refuses what is untranslated,
 stale or fuzzy, and text in a template that nobody can translate.
 
 A folder's texts stand in its own zh.po, except those that a shared folder above it has already.
@@ -21,8 +21,9 @@ from scripts.dev.template_texts import untranslated_texts
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = (ROOT / "pages", ROOT / "console")
 """Their texts are everybody's in the console. The first comes first."""
-PROGRAMME = ROOT / "loyalty" / "pages"
-"""Pages without the console: of the shared texts they have those of the first folder only."""
+PROGRAMME = tuple(ROOT / "loyalty" / name for name in ("web", "pages", "customer_pages"))
+"""Pages without the console: of the shared texts they have those of the first folder only, and of the programme's own those of its
+first. Staff and customers have nothing else in common."""
 _METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
 _OPTIONS = {"**/templates/**.html": {"trimmed": "true", "extensions": "jinja2.ext.do,jinja2.ext.loopcontrols"}}
 _SPOKEN_BY = {ROOT / "console/settlement": ROOT / "sdk/tongdui/bank"}
@@ -42,7 +43,7 @@ def folders() -> list[Path]:
     """Every folder with a catalogue of its own: the shared ones, and each page's."""
     pages = {path.parents[1] for path in (ROOT / "console").glob("*/templates/*.html")}
     pages |= {path.parent for path in (ROOT / "console").glob("*/routes.py")}
-    return [*SHARED, PROGRAMME, *sorted(pages)]
+    return [*SHARED, *PROGRAMME, *sorted(pages)]
 
 
 def texts_of(folder: Path, below: set[Path]) -> Catalog:
@@ -64,18 +65,18 @@ def wanted() -> dict[Path, Catalog]:
     all_folders = folders()
     found: dict[Path, Catalog] = {}
     shared: set[object] = set()
-    everybodys: set[object] = set()
+    programmes: set[object] = set()
     for folder in all_folders:
         below = {other for other in all_folders if other != folder and other.is_relative_to(folder)}
         catalogue = texts_of(folder, below)
-        known = everybodys if folder == PROGRAMME else shared
+        known = programmes if folder in PROGRAMME else shared
         for message in [one for one in catalogue if one.id and _key(one) in known]:
             catalogue.delete(message.id, message.context)
         found[folder] = catalogue
         if folder in SHARED:
             shared |= {_key(one) for one in catalogue if one.id}
-        if folder == SHARED[0]:
-            everybodys |= shared
+        if folder in (SHARED[0], PROGRAMME[0]):
+            programmes |= {_key(one) for one in catalogue if one.id}
     return found
 
 
@@ -147,7 +148,7 @@ def main() -> int:
         load_catalogues(folders())
     except ValueError as error:  # one text with two translations
         found.append(str(error))
-    for package in (*SHARED, PROGRAMME):
+    for package in (*SHARED, *PROGRAMME):
         for template in sorted(package.rglob("templates/**/*.html")):
             source = template.read_text(encoding="utf-8")
             found += [

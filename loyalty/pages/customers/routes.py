@@ -16,9 +16,9 @@ from loyalty.pages.customers.standing import standing_of
 from loyalty.pages.reasons import Because
 from loyalty.pages.search import BY_ID, KNOWN_BY, find
 from loyalty.pages.sentences import sentence_of
-from loyalty.pages.story import explorer_of, gifts_of, stories_of
 from loyalty.pages.visit import Visit, Visiting, page_router
 from loyalty.referrals.service import ReferralService
+from loyalty.web.story import explorer_of, gifts_of, stories_of
 from pages.filters import read_filters
 from pages.forms import Form
 from pages.paging import cursor_of, pager_of

@@ -11,10 +11,10 @@ from loyalty.kit.errors import Contradiction
 from loyalty.pages.names import OUTCOMES
 from loyalty.pages.sales.forms import Again, Whose, correction_of
 from loyalty.pages.search import find_or_refuse
-from loyalty.pages.story import explorer_of, stories_of
 from loyalty.pages.visit import Visit, Visiting, page_router
 from loyalty.people.actors import actor_names
 from loyalty.sales.models import Outcome, RecordedSale
+from loyalty.web.story import explorer_of, stories_of
 from pages.filters import read_filters
 from pages.forms import Form
 from pages.paging import cursor_of, pager_of

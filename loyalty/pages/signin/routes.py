@@ -5,7 +5,6 @@ from __future__ import annotations
 from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
-from loyalty.pages.preferences import own_address
 from loyalty.pages.registry import ROOT
 from loyalty.pages.signin.forms import FirstCode, NewPassword, SignIn
 from loyalty.pages.visit import Visit, Visiting, page_router
@@ -13,6 +12,7 @@ from loyalty.people.models import Person
 from loyalty.people.second_factor import NewApp, SecondFactorService
 from loyalty.people.service import PeopleService
 from loyalty.people.sign_in import SessionService, TooManyFailures, WrongCredentials
+from loyalty.web.preferences import own_address
 from pages.forms import Form
 from pages.translations import gettext as _
 
@@ -51,7 +51,7 @@ def sign_in(visit: Visiting) -> Response:
         except WrongCredentials:
             form.refuse(None, _("Login, password or code is wrong. A code is good once: wait for the next one."))
         else:
-            response = RedirectResponse(own_address(values["next"]), 303)
+            response = RedirectResponse(own_address(visit, values["next"]), 303)
             visit.parts.begin(response, secret)
             return response
     return _sign_in_page(visit, form)

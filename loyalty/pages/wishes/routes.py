@@ -8,8 +8,8 @@ from loyalty.network.models import WishState
 from loyalty.network.wishes import WishService
 from loyalty.pages.names import WISH_STATES
 from loyalty.pages.reasons import Because
-from loyalty.pages.story import explorer_of
 from loyalty.pages.visit import Visit, Visiting, page_router
+from loyalty.web.story import explorer_of
 from pages.filters import read_filters
 from pages.forms import Form
 from pages.paging import cursor_of, pager_of

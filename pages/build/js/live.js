@@ -173,7 +173,7 @@ function disconnect() {
 function connect() {
   disconnect();
   if (isOver || document.hidden) return;
-  source = new EventSource("/live");
+  source = new EventSource(document.body.dataset.source);
   source.onopen = () => {
     tries = 0;
     say("connection", false);

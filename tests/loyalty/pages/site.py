@@ -22,9 +22,9 @@ from loyalty.kit.database import Database
 from loyalty.network.differences import DifferenceService
 from loyalty.network.models import Wish, WishState
 from loyalty.network.wishes import refuse
-from loyalty.pages.visit import LANGUAGE_COOKIE
 from loyalty.people.sign_in import Limits, SessionService
 from loyalty.staff.models import Role
+from loyalty.web.parts import LANGUAGE_COOKIE
 from pages.forms.form import KEY
 from tests.console.site import AXE, LANGUAGES, SCREENSHOTS, WCAG, WIDTHS, _listen, separate
 from tests.loyalty.earning.programmes import rule, rule_set

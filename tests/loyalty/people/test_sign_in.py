@@ -9,10 +9,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from loyalty.attempts.models import Attempt
 from loyalty.audit_log.models import AuditEntry
 from loyalty.jobs import work
 from loyalty.kit.errors import Malformed
-from loyalty.people.models import FailedSignIn, Person, StaffSession
+from loyalty.people.models import Person, StaffSession
 from loyalty.people.passwords import require_good
 from loyalty.people.sealing import Seal
 from loyalty.people.sign_in import FAILURES_OF_A_LOGIN, FAILURES_OF_AN_ADDRESS
@@ -192,7 +193,7 @@ def test_old_sessions_and_attempts_are_forgotten(team: Team) -> None:
     work.clean_up(settings)
     with team.database.reading() as session:
         assert session.scalars(select(StaffSession)).all() == []
-        assert len(session.scalars(select(FailedSignIn)).all()) == 2  # these are of now
+        assert len(session.scalars(select(Attempt)).all()) == 2  # these are of now
 
 
 def test_signing_in_stands_in_the_audit_log(team: Team) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from loyalty.awards.models import BookedAward, BookedTakeBack
 from loyalty.awards.service import AwardService, award_of
@@ -14,8 +14,8 @@ from loyalty.bonuses.service import BonusService
 from loyalty.intake.service import IntakeService
 from loyalty.network.models import Wish
 from loyalty.network.wishes import WishService
-from loyalty.pages.visit import Visit
 from loyalty.sales.models import RecordedReturn, RecordedSale
+from loyalty.web.visit import SiteVisit
 from pages.presentation import presentation
 
 _BONUSES = 50
@@ -53,7 +53,7 @@ class Story:
         return sum(one.booked.points - sum(back.booked.points for back in one.taken_back) for one in self.awards)
 
 
-def stories_of(visit: Visit, sales: Sequence[RecordedSale]) -> list[Story]:
+def stories_of(visit: SiteVisit[Any, Any], sales: Sequence[RecordedSale]) -> list[Story]:
     """The stories of these sales, by a handful of queries."""
     awards = AwardService(visit.session)
     booked = awards.of_sales(sale.id for sale in sales)
@@ -82,9 +82,13 @@ class Gift:
     back: Wish | None
 
 
-def gifts_of(visit: Visit, customer: str) -> list[Gift]:
+def gifts_of(visit: SiteVisit[Any, Any], customer: str) -> list[Gift]:
     """The newest points that a customer got for something else than a sale."""
-    bonuses, _more = BonusService(visit.session).page(customer, None, _BONUSES)
+    return gifts_with(visit, BonusService(visit.session).page(customer, None, _BONUSES)[0])
+
+
+def gifts_with(visit: SiteVisit[Any, Any], bonuses: Sequence[Bonus]) -> list[Gift]:
+    """What became of these bonuses."""
     references = [one.reference for one in bonuses] + [one.revoked_by for one in bonuses if one.revoked_by is not None]
     wishes = WishService(visit.session).latest(references)
     language = presentation().language
@@ -94,7 +98,7 @@ def gifts_of(visit: Visit, customer: str) -> list[Gift]:
     ]
 
 
-def explorer_of(visit: Visit) -> str | None:
+def explorer_of(visit: SiteVisit[Any, Any]) -> str | None:
     """The address of the network's console, without a slash at its end."""
     address = visit.parts.settings.console_url
     return None if address is None else str(address).rstrip("/")

@@ -1,0 +1,1 @@
+"""Bringing friends: the own code, and what became of whom it brought."""

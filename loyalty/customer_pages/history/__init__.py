@@ -1,0 +1,1 @@
+"""Why a customer has their points: sales, bonuses, and what came back."""

@@ -1,0 +1,1 @@
+"""What a customer has, what expires, the way to the next tier, and tasks."""

@@ -1,0 +1,1 @@
+"""What the programme knows of a customer, and what they agreed to."""
