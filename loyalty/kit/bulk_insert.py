@@ -11,9 +11,6 @@ from sqlalchemy.orm import Session
 
 from loyalty.kit.database import Base, is_postgresql, json_text
 
-_TOLD = {IntegrityError: exc.IntegrityError, OperationalError: exc.OperationalError}
-"""What SQLAlchemy calls the driver's errors."""
-
 
 def insert_all(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
     """Inserts rows that all name the same columns; column defaults do not apply. Raises what any insert raises."""
@@ -35,5 +32,11 @@ def _copy(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> 
             for row in rows:  # the driver does not know from a value that it is JSON
                 copy.write_row([json_text(value) if name in in_json else value for name, value in row.items()])
     except DatabaseError as error:
-        kind = next((told for one, told in _TOLD.items() if isinstance(error, one)), exc.DatabaseError)
-        raise kind(f"COPY {table.name}", None, error) from error
+        raise _told(error)(f"COPY {table.name}", None, error) from error
+
+
+def _told(error: DatabaseError) -> type[exc.DatabaseError]:
+    """What SQLAlchemy calls an error of the driver."""
+    if isinstance(error, IntegrityError):
+        return exc.IntegrityError
+    return exc.OperationalError if isinstance(error, OperationalError) else exc.DatabaseError

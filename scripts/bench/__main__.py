@@ -23,6 +23,7 @@ from scripts.bench.generated import Size
 from scripts.bench.growth import growth_figures
 from scripts.bench.measuring import report, timed
 from scripts.bench.partners import CHAIN_ARGUMENTS, Partners, partners
+from scripts.bench.programme import SALES, programme_figures
 from scripts.bench.singles import bench_memory, bench_singles
 from scripts.bench.till import till_figures
 from scripts.dev.services import Anvil, anvil
@@ -143,9 +144,8 @@ def main() -> int:
     """Runs the chosen benchmarks."""
     chosen = _arguments()
     logs.configure(logging.WARNING)
-    if chosen.growth:
-        for line in growth_figures(Size(chosen.accounts, chosen.entries)):
-            print(json.dumps(line), flush=True)
+    if chosen.growth or chosen.programme:
+        _by_itself(chosen)
         return 0
     if chosen.minutes:
         with partners(chosen.workers) as around:
@@ -161,6 +161,16 @@ def main() -> int:
         for figure, value, unit, details in audit_figures(chosen.audited or SIZES):
             report(figure, value, unit, **details)
     return 0
+
+
+def _by_itself(chosen: argparse.Namespace) -> None:
+    """What has nothing to do with the speed of the network."""
+    if chosen.growth:
+        for line in growth_figures(Size(chosen.accounts, chosen.entries)):
+            print(json.dumps(line), flush=True)
+    if chosen.programme:
+        for figure, value, unit, details in programme_figures(None if chosen.whole else chosen.sales):
+            report(figure, value, unit, **details)
 
 
 def _chain_and_network(chosen: argparse.Namespace) -> None:
@@ -202,6 +212,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--growth", action="store_true", help="only: what reads cost in a small network and a large one"
     )
+    parser.add_argument(
+        "--programme", action="store_true", help="only: how fast a programme takes the sales of a supermarket"
+    )
+    parser.add_argument("--sales", type=int, default=SALES, help="of the supermarket (default: %(default)s)")
+    parser.add_argument("--whole", action="store_true", help="all sales of its year")
     parser.add_argument("--accounts", type=int, default=1_000_000, help="of the large one (default: %(default)s)")
     parser.add_argument("--entries", type=int, default=3_000_000, help="of the large one (default: %(default)s)")
     return parser.parse_args()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from loyalty.intake.documents import SentSale
-from loyalty.intake.service import document_of
+from loyalty.intake.group import document_of
 from loyalty.pages.names import UNITS
 from loyalty.pages.reasons import Because
 from loyalty.pages.search import BY_ID, KNOWN_BY

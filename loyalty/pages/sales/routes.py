@@ -6,7 +6,8 @@ from fastapi.responses import Response
 
 from loyalty.corrections.service import CorrectionService, SentCorrection
 from loyalty.customers.service import CustomerService
-from loyalty.intake.service import IntakeService, document_of
+from loyalty.intake.group import document_of
+from loyalty.intake.service import IntakeService
 from loyalty.kit.errors import Contradiction
 from loyalty.pages.names import OUTCOMES
 from loyalty.pages.sales.forms import Again, Whose, correction_of
