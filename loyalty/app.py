@@ -23,6 +23,7 @@ from loyalty.api.messages import routes as messages
 from loyalty.api.referrals import routes as referrals
 from loyalty.api.rule_sets import routes as rule_sets
 from loyalty.api.sales import routes as sales
+from loyalty.api.seasons import routes as seasons
 from loyalty.api.stations import routes as stations
 from loyalty.api.tasks import routes as tasks
 from loyalty.api.tiers import routes as tiers
@@ -56,6 +57,7 @@ ROUTERS = (
     gifts.router,
     messages.router,
     stations.router,
+    seasons.router,
     wishes.router,
     differences.router,
     keys.router,

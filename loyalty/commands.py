@@ -83,6 +83,11 @@ def _parser() -> argparse.ArgumentParser:
         "Gives gifts for birthdays of the last days, as the worker does each morning.",
     )
     add(
+        "count-station-days",
+        _count_station_days,
+        "Counts what stations sold on the days of which something came, as the worker does each night.",
+    )
+    add(
         "up",
         _up,
         "Migrates, then runs `serve`, `send`, `notify` and, with a broker, `worker` until SIGTERM or SIGINT: a whole programme.",
@@ -195,6 +200,13 @@ def _give_birthday_gifts(settings: Settings, _chosen: argparse.Namespace) -> int
     from loyalty.jobs.work import give_birthday_gifts
 
     give_birthday_gifts(settings)
+    return 0
+
+
+def _count_station_days(settings: Settings, _chosen: argparse.Namespace) -> int:
+    from loyalty.jobs.work import count_station_days
+
+    count_station_days(settings)
     return 0
 
 

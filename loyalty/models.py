@@ -21,6 +21,7 @@ from loyalty.people.models import Person, RecoveryCode, StaffSession
 from loyalty.referrals.models import KeptReferralScheme, Referral, ReferralCode
 from loyalty.rule_sets.models import KeptRuleSet
 from loyalty.sales.models import RecordedReturn, RecordedSale
+from loyalty.seasons.models import StationDay, StationDayCount
 from loyalty.staff.models import Key
 from loyalty.stations.models import Station
 from loyalty.tasks.models import KeptTask
@@ -70,6 +71,8 @@ TABLES = (
     SignInCode,
     StaffSession,
     Station,
+    StationDay,
+    StationDayCount,
     TierMove,
     TillFile,
     TillFileRefusal,

@@ -42,6 +42,7 @@ RULES: Final[dict[tuple[str, str], frozenset[Role]]] = {
     ("GET", "/v1/audit-log"): _LOOKING,
     ("GET", "/v1/stations"): frozenset(Role),
     ("POST", "/v1/stations"): _MANAGERS,
+    ("GET", "/v1/stations/{station}/quiet-weeks"): _OFFICE,
     ("GET", "/v1/customers"): _LOOKING,
     ("GET", "/v1/customers/lookup"): _COUNTER,
     ("GET", "/v1/customers/{customer}"): _COUNTER,

@@ -18,6 +18,7 @@ _REVIEW_TIERS_AT = crontab(hour=0, minute=20)
 """A day has begun: windows have moved, and graces are over."""
 _BIRTHDAYS_AT = crontab(hour=8, minute=0)
 """When people are awake."""
+_COUNT_DAYS_AT = crontab(hour=4, minute=0)
 _CLEAN_UP_AT = crontab(minute=17)
 
 
@@ -31,6 +32,7 @@ def create_app(settings: Settings) -> Celery:
         "loyalty.check": (_CHECK_AT, 6 * 3_600),
         "loyalty.review_tiers": (_REVIEW_TIERS_AT, 6 * 3_600),
         "loyalty.give_birthday_gifts": (_BIRTHDAYS_AT, 6 * 3_600),
+        "loyalty.count_station_days": (_COUNT_DAYS_AT, 6 * 3_600),
         "loyalty.clean_up": (_CLEAN_UP_AT, 3_600),
     }
     app.conf.update(
@@ -69,6 +71,10 @@ def create_app(settings: Settings) -> Celery:
     @app.task(name="loyalty.give_birthday_gifts", shared=False)
     def give_birthday_gifts() -> int:
         return work.give_birthday_gifts(settings)
+
+    @app.task(name="loyalty.count_station_days", shared=False)
+    def count_station_days() -> int:
+        return work.count_station_days(settings)
 
     @app.task(name="loyalty.clean_up", shared=False)
     def clean_up() -> int:

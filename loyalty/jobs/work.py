@@ -24,6 +24,7 @@ from loyalty.network.client import network_client
 from loyalty.network.sender import Sender
 from loyalty.people.sign_in import SessionService
 from loyalty.sales.models import Outcome
+from loyalty.seasons.service import SeasonService
 from loyalty.tiers.service import TierService
 from loyalty.till_files.service import TillFileService
 from loyalty.till_files.work import take_in_kept
@@ -137,6 +138,26 @@ def take_in_till_files(settings: Settings) -> int:
     finally:
         database.close()
     return len(taken)
+
+
+def count_station_days(settings: Settings) -> int:
+    """Counts the days of stations of which something came since the last count; how many steps that took."""
+    database = Database(settings.database_url)
+    try:
+        begun = database.clock.now()
+        with database.reading() as session:
+            since = SeasonService(session).since()
+        steps, last = 0, None
+        while True:
+            with database.session.begin() as session:
+                seasons = SeasonService(session)
+                last = seasons.count_after(since, last)
+                if last is None:
+                    seasons.finish(begun)
+                    return steps
+            steps += 1
+    finally:
+        database.close()
 
 
 def clean_up(settings: Settings) -> int:

@@ -11,6 +11,15 @@ _PLACES = range(125, -1, -5)
 """Of 26 digits."""
 
 
+def earlier(known: str, seconds: int) -> str:
+    """What sorts before every id that was made up to so many seconds before this one was."""
+    prefix, _, digits = known.rpartition("_")
+    number = 0
+    for digit in digits:
+        number = number << 5 | _DIGITS.index(digit)
+    return _written(prefix, max(0, (number >> 80) - 1_000 * seconds) << 80)
+
+
 def new_id(prefix: str) -> str:
     """A new id: the prefix, `_` and a ULID (48 bits of milliseconds, 80 random bits)."""
     return new_ids(prefix, 1)[0]

@@ -29,6 +29,7 @@ MATRIX: dict[tuple[str, str], set[Role | None]] = {
     ("GET", "/v1/audit-log"): {R, A},
     ("GET", "/v1/stations"): {M, R, C, D, A},
     ("POST", "/v1/stations"): {R},
+    ("GET", "/v1/stations/{station}/quiet-weeks"): {M, R, A},
     ("GET", "/v1/customers"): {R, A},
     ("GET", "/v1/customers/lookup"): {R, C},
     ("GET", "/v1/customers/{customer}"): {R, C},

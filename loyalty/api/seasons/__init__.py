@@ -1,0 +1,1 @@
+"""When a seasonal fund helps a station."""

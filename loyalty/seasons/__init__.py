@@ -1,0 +1,1 @@
+"""When a station sells least: its days, counted at night, and the weeks for which a seasonal fund is suggested."""
