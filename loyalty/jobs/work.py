@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 from sqlalchemy.orm import Session
 
@@ -144,16 +145,16 @@ def count_station_days(settings: Settings) -> int:
     """Counts the days of stations of which something came since the last count; how many steps that took."""
     database = Database(settings.database_url)
     try:
-        begun = database.clock.now()
         with database.reading() as session:
-            since = SeasonService(session).since()
-        steps, last = 0, None
+            since, newest = SeasonService(session).since(), SeasonService(session).newest()
+        steps = 0
+        last: tuple[str, date] | None = None
         while True:
             with database.session.begin() as session:
                 seasons = SeasonService(session)
                 last = seasons.count_after(since, last)
                 if last is None:
-                    seasons.finish(begun)
+                    seasons.finish(newest)
                     return steps
             steps += 1
     finally:

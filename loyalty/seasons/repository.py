@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from datetime import date
 
 from sqlalchemy import func, select, union
 from sqlalchemy.orm import Session
@@ -12,7 +12,7 @@ from loyalty.awards.models import BookedAward, BookedTakeBack
 from loyalty.sales.models import RecordedReturn, RecordedSale
 from loyalty.seasons.models import StationDay, StationDayCount
 
-_NAME = "sales"
+_ROWS = {"sales": RecordedSale, "returns": RecordedReturn}
 _AT_ONCE = 500
 
 
@@ -22,26 +22,30 @@ class StationDayRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def counted_until(self) -> datetime | None:
-        """What came before this moment is counted."""
-        found = self._session.get(StationDayCount, _NAME)
-        return None if found is None else found.counted_until
+    def counted(self) -> Mapping[str, str]:
+        """The last sale and the last return that were there when the last count began."""
+        return {row.name: row.last for row in self._session.scalars(select(StationDayCount))}
 
-    def set_counted_until(self, moment: datetime) -> None:
+    def newest(self) -> Mapping[str, str]:
+        """The last sale and the last return that are there."""
+        found = {name: self._session.scalar(select(func.max(row.id))) for name, row in _ROWS.items()}
+        return {name: last for name, last in found.items() if last is not None}
+
+    def set_counted(self, last: Mapping[str, str]) -> None:
         """Notes how far days are counted."""
-        self._session.merge(StationDayCount(name=_NAME, counted_until=moment))
+        for name, row in last.items():
+            self._session.merge(StationDayCount(name=name, last=row))
         self._session.flush()
 
     def touched_since(
-        self, since: datetime | None, after: tuple[str, date] | None, limit: int
+        self, since: Mapping[str, str], after: tuple[str, date] | None, limit: int
     ) -> Sequence[tuple[str, date]]:
-        """Stations and business days of which something came since a moment: some, in order."""
+        """Stations and business days of which something came with an id after these: some, in order."""
         sale, back = RecordedSale, RecordedReturn
         sold = select(sale.station_id.label("station"), sale.business_day.label("day"))
         returned = select(sale.station_id, sale.business_day).join(back, back.sale_id == sale.id)
-        if since is not None:
-            sold = sold.where(sale.received_at >= since)
-            returned = returned.where(back.received_at >= since)
+        sold = sold.where(sale.id > since.get("sales", ""))
+        returned = returned.where(back.id > since.get("returns", ""))
         both = union(sold, returned).subquery()
         query = select(both.c.station, both.c.day).order_by(both.c.station, both.c.day)
         if after is not None:

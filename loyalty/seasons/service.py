@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from loyalty.earning.bounds import EVEN
 from loyalty.kit.database import clock_of
 from loyalty.kit.errors import Contradiction
+from loyalty.kit.ids import earlier
 from loyalty.sales.kept import return_of, sale_of
 from loyalty.sales.net import what_is_left
 from loyalty.sales.repository import SaleRepository
@@ -22,8 +23,8 @@ from loyalty.seasons.quiet_weeks import Day, QuietPeriod, TooLittleKnown, quiet_
 from loyalty.seasons.repository import StationDayRepository
 from loyalty.stations.service import StationService
 
-OVERLAP = timedelta(hours=1)
-"""Longer than any transaction takes: what came before the last count may have been committed after it."""
+_OVERLAP_SECONDS = 3_600
+"""Longer than any transaction takes: what has an earlier id may have been committed after the last count began."""
 _YEARS = timedelta(days=3 * 366)
 _PIECE = 50
 
@@ -51,21 +52,24 @@ class SeasonService:
 
     # ---------------------------------------------------------------- counting
 
-    def since(self) -> datetime | None:
-        """From when on what came has to be counted; None: everything."""
-        until = self._days.counted_until()
-        return None if until is None else until - OVERLAP
+    def since(self) -> Mapping[str, str]:
+        """The ids after which sales and returns have to be counted."""
+        return {name: earlier(last, _OVERLAP_SECONDS) for name, last in self._days.counted().items()}
 
-    def count_after(self, since: datetime | None, after: tuple[str, date] | None) -> tuple[str, date] | None:
+    def newest(self) -> Mapping[str, str]:
+        """The last sale and the last return that are there."""
+        return self._days.newest()
+
+    def count_after(self, since: Mapping[str, str], after: tuple[str, date] | None) -> tuple[str, date] | None:
         """Counts some days of which something came. Returns the last one, or None when all are counted. Again is harmless."""
         touched = self._days.touched_since(since, after, _PIECE)
         for station, day in touched:
             self._count(station, day)
         return touched[-1] if touched else None
 
-    def finish(self, begun: datetime) -> None:
-        """Notes that what came before a moment is counted."""
-        self._days.set_counted_until(begun)
+    def finish(self, last: Mapping[str, str]) -> None:
+        """Notes that everything up to this sale and this return is counted."""
+        self._days.set_counted(last)
 
     def _count(self, station: str, day: date) -> None:
         sales = spend = 0

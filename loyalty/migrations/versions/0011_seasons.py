@@ -3,17 +3,15 @@
 import sqlalchemy as sa
 from alembic import op
 
-from loyalty.kit.database import Moment
-
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 
 
 def upgrade() -> None:
     op.create_table(
         "station_day_counts",
         sa.Column("name", sa.String(length=16), nullable=False),
-        sa.Column("counted_until", Moment(), nullable=False),
+        sa.Column("last", sa.String(length=40), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("station_day_counts_pkey")),
     )
     op.create_table(

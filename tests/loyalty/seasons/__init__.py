@@ -1,0 +1,1 @@
+"""Seasons: stations' days and their quiet weeks."""
