@@ -12,7 +12,7 @@ from loyalty.awards.models import BookedAward, BookedTakeBack
 from loyalty.sales.models import RecordedReturn, RecordedSale
 from loyalty.seasons.models import StationDay, StationDayCount
 
-_ROWS = {"sales": RecordedSale, "returns": RecordedReturn}
+_IDS = {"sales": RecordedSale.id, "returns": RecordedReturn.id}
 _AT_ONCE = 500
 
 
@@ -28,7 +28,7 @@ class StationDayRepository:
 
     def newest(self) -> Mapping[str, str]:
         """The last sale and the last return that are there."""
-        found = {name: self._session.scalar(select(func.max(row.id))) for name, row in _ROWS.items()}
+        found = {name: self._session.scalar(select(func.max(ids))) for name, ids in _IDS.items()}
         return {name: last for name, last in found.items() if last is not None}
 
     def set_counted(self, last: Mapping[str, str]) -> None:
