@@ -11,10 +11,20 @@ import pytest
 from scripts.dev.services import Postgres, anvil
 from tests.faults.world import World
 
+_HERE = Path(__file__).parent
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=None, help="repeat the faults of an earlier run")
     parser.addoption("--every-step", action="store_true", default=False, help="stop at every step instead of some")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Hundreds of steps take as long as the machine needs. `Patience` notices where nothing gets on any more."""
+    if config.getoption("--every-step", default=False):
+        for item in items:
+            if item.path.is_relative_to(_HERE):
+                item.add_marker(pytest.mark.timeout(0))
 
 
 @pytest.fixture(scope="session")

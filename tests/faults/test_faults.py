@@ -13,7 +13,7 @@ import pytest
 from tests.faults.world import Stop, World
 from tests.support.nightly import by_day
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]  # every step, on a slow machine
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]  # on a slow machine
 Fault = Callable[[World, Connection, int, random.Random], None]
 
 
