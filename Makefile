@@ -26,7 +26,7 @@ help: ## list the targets
 setup: ## install the Python environment and the toolchains from the lock files, and build the pages' static files
 	@scripts/dev/setup.sh
 
-services: ## install PostgreSQL, Redis and RabbitMQ from the system's packages, if missing
+services: ## install PostgreSQL, Redis, RabbitMQ and mosquitto from the system's packages, if missing
 	@scripts/dev/setup.sh services
 
 proxy: ## install nginx and iproute2, if missing

@@ -21,6 +21,7 @@ from loyalty.api.health import routes as health
 from loyalty.api.keys import routes as keys
 from loyalty.api.messages import routes as messages
 from loyalty.api.referrals import routes as referrals
+from loyalty.api.refused_messages import routes as refused_messages
 from loyalty.api.rule_sets import routes as rule_sets
 from loyalty.api.sales import routes as sales
 from loyalty.api.seasons import routes as seasons
@@ -49,6 +50,7 @@ ROUTERS = (
     till_files.router,
     devices.router,
     fills.router,
+    refused_messages.router,
     customers.router,
     rule_sets.router,
     tiers.router,

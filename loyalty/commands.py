@@ -54,6 +54,11 @@ def _parser() -> argparse.ArgumentParser:
         "Sends customers their messages, by the channels of LOYALTY_CHANNELS_FILE, until SIGTERM or SIGINT. Several may run.",
     )
     add(
+        "listen",
+        _listen,
+        "Listens to devices over MQTT until SIGTERM or SIGINT. Needs LOYALTY_MQTT_URL. One at a time.",
+    )
+    add(
         "worker",
         _worker,
         "Runs the timed jobs (Celery with its clock) until SIGTERM or SIGINT. Needs LOYALTY_BROKER_URL.",
@@ -107,6 +112,13 @@ def _parser() -> argparse.ArgumentParser:
     people = [role.value for role in Role if role is not Role.DEVICE]
     invite.add_argument("--role", required=True, choices=people)
     invite.set_defaults(run=_invite)
+    devices = commands.add_parser("devices", help="What devices need.").add_subparsers(required=True, metavar="COMMAND")
+    files = devices.add_parser(
+        "mosquitto-files",
+        help="Writes the files by which a mosquitto broker knows the devices that are in use now, and the programme.",
+    )
+    files.add_argument("directory", type=Path, metavar="DIR", help="where `passwords` and `acl` stand")
+    files.set_defaults(run=_mosquitto_files)
     return parser
 
 
@@ -170,6 +182,40 @@ def _notify(settings: Settings, _chosen: argparse.Namespace) -> int:
         Daemon(Messenger(database, channels, settings), settings.poll_interval).run_until_signal()
         told.set()
     database.close()
+    return 0
+
+
+def _listen(settings: Settings, _chosen: argparse.Namespace) -> int:
+    import loyalty.models  # noqa: F401 (all tables)
+    from loyalty.kit.database import Database
+    from loyalty.mqtt.listener import Listener
+
+    database = Database(settings.database_url)
+    try:
+        Listener(database, settings).run_until_signal()
+    finally:
+        database.close()
+    return 0
+
+
+def _mosquitto_files(settings: Settings, chosen: argparse.Namespace) -> int:
+    import loyalty.models  # noqa: F401 (all tables)
+    from loyalty.devices.broker import write_files
+    from loyalty.devices.service import DeviceService
+    from loyalty.kit.database import Database
+
+    if not settings.mqtt_secret:
+        raise WrongSettings("LOYALTY_MQTT_PASSWORD: set it, so that the broker can know the programme")
+    database = Database(settings.database_url)
+    with database.reading() as session:
+        found = DeviceService(session).of_broker()
+    database.close()
+    try:
+        write_files(chosen.directory, settings.mqtt_user, settings.mqtt_secret, found)
+    except OSError as error:
+        sys.stderr.write(f"{error}\n")
+        return CANNOT
+    sys.stdout.write(f"{len(found)} devices; have the broker read them: systemctl reload mosquitto\n")
     return 0
 
 

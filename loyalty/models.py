@@ -16,6 +16,7 @@ from loyalty.fills.models import DeviceEvent, Fill
 from loyalty.gifts.models import KeptGiftPlan
 from loyalty.http.idempotency.models import IdempotencyRecord
 from loyalty.messages.models import Delivery, HeardUntil, KeptKind, Message
+from loyalty.mqtt.models import RefusedMessage
 from loyalty.network.models import Check, Difference, Member, OutgoingOrder, Wish
 from loyalty.people.models import Person, RecoveryCode, StaffSession
 from loyalty.referrals.models import KeptReferralScheme, Referral, ReferralCode
@@ -69,6 +70,7 @@ TABLES = (
     RecoveryCode,
     SeenDevice,
     SignInCode,
+    RefusedMessage,
     StaffSession,
     Station,
     StationDay,

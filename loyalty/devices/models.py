@@ -53,6 +53,8 @@ class Device(Base):
     idle_seconds: Mapped[int] = mapped_column(default=900)
     """After how long without an event a fill is closed."""
     key_id: Mapped[str] = mapped_column(ForeignKey("keys.id"), unique=True)
+    broker_hash: Mapped[str | None] = mapped_column(String(200))
+    """The secret of its key as the broker knows it. None for a device that was added before there was a broker."""
     last_seen_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
     revoked_at: Mapped[datetime | None]

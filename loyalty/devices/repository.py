@@ -42,6 +42,11 @@ class DeviceRepository:
         )
         return self._session.scalars(query).one_or_none()
 
+    def of_broker(self) -> list[tuple[str, str]]:
+        """Ids of devices in use, with the hash of the secret of each that has one."""
+        query = select(Device.id, Device.broker_hash).where(Device.revoked_at.is_(None)).order_by(Device.id)
+        return [(device, hashed) for device, hashed in self._session.execute(query) if hashed is not None]
+
     def page(
         self, station: str | None, kind: DeviceKind | None, cursor: str | None, limit: int
     ) -> tuple[Sequence[Device], str | None]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from loyalty.audit_log.service import AuditLog
+from loyalty.devices.broker import broker_hash
 from loyalty.devices.models import Device, DeviceKind
 from loyalty.devices.repository import DeviceRepository
 from loyalty.kit.database import clock_of, lock
@@ -70,6 +71,7 @@ class DeviceService:
             recognition_seconds=new.recognition_seconds,
             idle_seconds=new.idle_seconds,
             key_id=key.id,
+            broker_hash=broker_hash(secret),
             last_seen_at=None,
             revoked_at=None,
         )
@@ -112,6 +114,10 @@ class DeviceService:
             )
             raise Malformed("unknown_point", detail, pointer=pointer)
         return device
+
+    def of_broker(self) -> list[tuple[str, str]]:
+        """Ids of all devices in use that the broker can know, each with the hash of its secret."""
+        return self._devices.of_broker()
 
     def check_sender(self, key_id: str, station: str) -> None:
         """Refuses a sale or a return that a device sends for another station than its own. Raises Malformed."""

@@ -108,6 +108,7 @@ RULES: Final[dict[tuple[str, str], frozenset[Role]]] = {
     ("POST", "/v1/devices/{device}/revoke"): _MANAGERS,
     ("GET", "/v1/devices/events"): _LOOKING,
     ("POST", "/v1/devices/events"): _DEVICES,
+    ("GET", "/v1/refused-messages"): _MANAGERS,
     ("GET", "/v1/fills"): _ALL_BUT_DEVICES,
     ("GET", "/v1/fills/{fill}"): _ALL_BUT_DEVICES,
 }

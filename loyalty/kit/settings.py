@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
@@ -14,6 +16,28 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 PREFIX: Final = "LOYALTY_"
 _ENV_FILE: Final = "LOYALTY_ENV_FILE"
 _SHORTEST_SECRET: Final = 16
+
+
+_MQTT_PORTS: Final = {"mqtt": 1_883, "mqtts": 8_883}
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where a broker of devices is."""
+
+    host: str
+    port: int
+    is_encrypted: bool
+
+    @classmethod
+    def of(cls, url: str) -> Broker:
+        """The broker that a URL names. Raises ValueError."""
+        found = urlsplit(url)
+        if found.scheme not in _MQTT_PORTS or not found.hostname or found.username or found.path.strip("/"):
+            raise ValueError(
+                "a broker's URL is mqtts://HOST or mqtt://HOST, with :PORT behind it if need be, and no more"
+            )
+        return cls(found.hostname, found.port or _MQTT_PORTS[found.scheme], found.scheme == "mqtts")
 
 
 class Settings(BaseSettings):
@@ -96,6 +120,18 @@ class Settings(BaseSettings):
     messages_a_week: int = Field(default=10, ge=1)
     """The same in seven days."""
 
+    mqtt_url: str = ""
+    """The broker of devices: `mqtts://host`, or `mqtt://host` without encryption, with a port if it is another one. Needed by
+    `loyalty listen` only."""
+    mqtt_user: str = Field(default="loyalty", pattern=r"^[A-Za-z0-9_.-]{1,40}$")
+    """The programme's user name there, and the name of its session."""
+    mqtt_password: SecretStr = SecretStr("")
+    """Its password."""
+    mqtt_password_file: Path | None = None
+    """The file that has it, in the place of the password itself."""
+    mqtt_ca_file: Path | None = None
+    """The certificates of authorities whose brokers are trusted; by default the system's."""
+
     till_mappings: Path | None = None
     """A directory of the merchant's own mappings for till files, as `NAME.toml`."""
 
@@ -119,6 +155,30 @@ class Settings(BaseSettings):
         if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
             raise ValueError("a database's URL begins with sqlite:/// or postgresql+psycopg://")
         return url
+
+    @field_validator("mqtt_url")
+    @classmethod
+    def _is_broker(cls, url: str) -> str:
+        if url:
+            Broker.of(url)
+        return url
+
+    @property
+    def mqtt_broker(self) -> Broker:
+        """The broker of devices. Raises WrongSettings."""
+        if not self.mqtt_url:
+            raise WrongSettings(f"{PREFIX}MQTT_URL: name the broker, such as mqtts://broker.example")
+        return Broker.of(self.mqtt_url)
+
+    @property
+    def mqtt_secret(self) -> str:
+        """The password at the broker, from wherever it is kept. Raises WrongSettings."""
+        if self.mqtt_password_file is None:
+            return self.mqtt_password.get_secret_value()
+        try:
+            return self.mqtt_password_file.read_text(encoding="utf-8").rstrip("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise WrongSettings(f"{PREFIX}MQTT_PASSWORD_FILE: {error}") from None
 
     @property
     def origin(self) -> str:

@@ -1,4 +1,4 @@
-"""Runs private servers: PostgreSQL, Redis, RabbitMQ and anvil, each on a free port with its own data.
+"""Runs private servers: PostgreSQL, Redis, RabbitMQ, mosquitto and anvil, each on a free port with its own data.
 
 Tests, the demo and the benchmarks start real servers here and may kill them at any moment. They share nothing with
 servers that already run on the machine, and they leave nothing behind, even if Python is killed.
@@ -280,6 +280,62 @@ class Redis(Service):
         return _converse(self.port, b"PING\r\n").startswith(b"+PONG")
 
 
+class Mosquitto(Service):
+    """A mosquitto broker that writes down what waits for somebody, as deploy/mosquitto/tongdui.conf has it.
+
+    `users` is a directory with its files `passwords` and `acl`; without one, everybody may do everything. `certificate` is a file
+    with a certificate and its key; with one it speaks TLS.
+    """
+
+    name = "mosquitto"
+
+    def __init__(self, users: Path | None = None, certificate: Path | None = None) -> None:
+        super().__init__()
+        self._users = users
+        self._certificate = certificate
+
+    @property
+    def url(self) -> str:
+        """The address, as the programme's setting has it."""
+        return f"mqtt{'s' if self._certificate else ''}://localhost:{self.port}"
+
+    @property
+    def kept(self) -> bytes:
+        """What it has written down."""
+        file = self.directory / "mosquitto.db"
+        return file.read_bytes() if file.exists() else b""
+
+    def reload(self) -> None:
+        """Has it read the files of its users again."""
+        os.kill(self.pid, signal.SIGHUP)
+
+    def _command(self) -> Sequence[str]:
+        lines = [f"listener {self.port} {HOST}", "persistence true", f"persistence_location {self.directory}/"]
+        lines += [
+            "autosave_on_changes true",
+            "autosave_interval 1",
+            "max_queued_messages 0",
+            "message_size_limit 20000",
+        ]
+        if self._certificate is not None:
+            lines += [f"certfile {self._certificate}", f"keyfile {self._certificate}"]
+        if self._users is None:
+            lines.append("allow_anonymous true")
+        else:
+            lines += ["allow_anonymous false", f"password_file {self._users}/passwords", f"acl_file {self._users}/acl"]
+        if os.geteuid() == 0:
+            lines.append("user root")  # else it would read nothing of what is the tests' own
+        configuration = self.directory / "mosquitto.conf"
+        configuration.write_text("\n".join((*lines, "")))
+        packaged = Path("/usr/sbin/mosquitto")  # Debian keeps it off the PATH of most people
+        program = str(packaged) if packaged.exists() else find_program("mosquitto")
+        return [program, "-c", str(configuration)]
+
+    def _ping(self) -> bool:
+        with socket.create_connection((HOST, self.port), ANSWER_TIMEOUT):
+            return True
+
+
 class RabbitMQ(Service):
     """A RabbitMQ node with a port mapper of its own, apart from any other Erlang on the machine."""
 
@@ -490,6 +546,13 @@ def redis() -> Iterator[Redis]:
 
 
 @contextlib.contextmanager
+def mosquitto(users: Path | None = None, certificate: Path | None = None) -> Iterator[Mosquitto]:
+    """Runs a mosquitto broker within a `with` block."""
+    with Mosquitto(users, certificate) as service:
+        yield service
+
+
+@contextlib.contextmanager
 def rabbitmq() -> Iterator[RabbitMQ]:
     """Runs a RabbitMQ node within a `with` block."""
     with RabbitMQ() as service:
@@ -634,7 +697,7 @@ def _reap() -> None:
 
 def main() -> None:
     """Runs the servers named on the command line until interrupted."""
-    kinds: dict[str, type[Service]] = {kind.name: kind for kind in (Postgres, Redis, RabbitMQ, Anvil)}
+    kinds: dict[str, type[Service]] = {kind.name: kind for kind in (Postgres, Redis, RabbitMQ, Mosquitto, Anvil)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("service", nargs="+", choices=[*kinds, "reap"], metavar="|".join(kinds))
     names = parser.parse_args().service

@@ -3,7 +3,7 @@
 # inputs, so a second run does nothing.
 #
 #   scripts/dev/setup.sh            Python environment, Solidity toolchain, static files of the pages
-#   scripts/dev/setup.sh services   PostgreSQL, Redis and RabbitMQ from the system's packages, where missing
+#   scripts/dev/setup.sh services   PostgreSQL, Redis, RabbitMQ and mosquitto from the system's packages, where missing
 #   scripts/dev/setup.sh proxy      nginx and iproute2, where missing
 #   scripts/dev/setup.sh browser    Chromium, where missing
 #   scripts/dev/setup.sh geth       the last geth that seals Clique blocks, built from source into .build/bin
@@ -103,10 +103,14 @@ setup_pages() {
   node pages/build/build.mjs
 }
 
+# So does the package of mosquitto.
+has_mosquitto() { [ -x /usr/sbin/mosquitto ] || command -v mosquitto >/dev/null; }
+
 setup_services() {
   local missing=()
   has_postgres || missing+=(postgresql)
   command -v redis-server >/dev/null || missing+=(redis-server)
+  has_mosquitto || missing+=(mosquitto)
   [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null || missing+=(rabbitmq-server)
   [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
 }

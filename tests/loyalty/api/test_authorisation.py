@@ -95,6 +95,7 @@ MATRIX: dict[tuple[str, str], set[Role | None]] = {
     ("POST", "/v1/devices/{device}/revoke"): {R},
     ("GET", "/v1/devices/events"): {R, A},
     ("POST", "/v1/devices/events"): {D},
+    ("GET", "/v1/refused-messages"): {R},
     ("GET", "/v1/fills"): {M, R, C, A},
     ("GET", "/v1/fills/{fill}"): {M, R, C, A},
 }

@@ -1,0 +1,1 @@
+"""Refused messages of devices over HTTP."""

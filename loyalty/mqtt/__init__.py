@@ -1,0 +1,1 @@
+"""Devices over MQTT: the same events as over HTTP, by a broker."""

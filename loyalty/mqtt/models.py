@@ -1,0 +1,38 @@
+"""Table of what devices published and nobody can mean."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index, LargeBinary, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from loyalty.kit.database import Base, time_of_insert
+
+
+class RefusedMessage(Base):
+    """What came over MQTT and was refused. The same again is the same row."""
+
+    __tablename__ = "refused_messages"
+    __table_args__ = (
+        Index("refused_messages_content_unique", "fingerprint", unique=True),
+        Index("refused_messages_device_index", "device", "id"),
+        Index("refused_messages_last_index", "last_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary(32))
+    """Of topic and payload."""
+    topic: Mapped[str] = mapped_column(String(300))
+    device: Mapped[str | None] = mapped_column(String(40))
+    """Whose topic it is; there need be no such device."""
+    payload: Mapped[str] = mapped_column(Text)
+    """Its beginning, as far as it is text."""
+    code: Mapped[str] = mapped_column(String(40))
+    field: Mapped[str] = mapped_column(String(200))
+    """A JSON pointer to what is wrong, or ""."""
+    detail: Mapped[str] = mapped_column(Text)
+    times: Mapped[int] = mapped_column(default=1)
+    """How often it came."""
+    first_at: Mapped[datetime] = mapped_column(default=time_of_insert)
+    last_at: Mapped[datetime] = mapped_column(default=time_of_insert)

@@ -1,0 +1,40 @@
+"""SQL of refused messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from loyalty.kit.paging import page_of
+from loyalty.mqtt.models import RefusedMessage
+
+
+class RefusedMessageRepository:
+    """Refused messages in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, message: RefusedMessage) -> None:
+        """Keeps a message."""
+        self._session.add(message)
+        self._session.flush()
+
+    def with_content(self, fingerprint: bytes) -> RefusedMessage | None:
+        """The message with this topic and payload."""
+        query = select(RefusedMessage).where(RefusedMessage.fingerprint == fingerprint)
+        return self._session.scalars(query).one_or_none()
+
+    def page(self, device: str | None, cursor: str | None, limit: int) -> tuple[Sequence[RefusedMessage], str | None]:
+        """Messages, those that came first last."""
+        query = select(RefusedMessage)
+        if device is not None:
+            query = query.where(RefusedMessage.device == device)
+        return page_of(self._session, query, RefusedMessage.id, cursor, limit)
+
+    def forget(self, before: datetime) -> None:
+        """Forgets what has not come since a moment."""
+        self._session.execute(delete(RefusedMessage).where(RefusedMessage.last_at < before))
