@@ -90,7 +90,7 @@ class Listener:
         pause = 1
         while not self._stop.is_set():
             try:
-                self.take(message.topic, message.payload)
+                self.take(message.topic, bytes(message.payload))
             except (DBAPIError, NotNow) as error:
                 log.warning("a message has to wait", detail=str(error)[:300], seconds=pause)
                 self._stop.wait(pause)

@@ -45,7 +45,7 @@ def test_a_correction(forecourt: Forecourt, when: str) -> None:
     answer = again(shop, *sent)
     assert answer.headers.get("Idempotent-Replayed") == (None if when == "before" else "true")
     correction = done(answer)
-    assert done(again(shop, sent[0], "another key", *sent[2:]))["id"] == correction["id"]
+    assert done(again(shop, sent[0], "another-key", *sent[2:]))["id"] == correction["id"]
     assert shop.seen(wrong)["replaced_by"] == correction["right"]
     assert [sale["number"] for sale in forecourt.sales()] == ["right"]
     assert len(done(shop.api.get("/v1/corrections"))["data"]) == 1
@@ -66,6 +66,6 @@ def test_an_event_of_a_device(forecourt: Forecourt, when: str, kind: str) -> Non
     answer = again(forecourt.shop, *sent)
     assert answer.headers.get("Idempotent-Replayed") == (None if when == "before" else "true")
     kept = done(answer)
-    assert done(again(forecourt.shop, sent[0], "another key", *sent[2:]))["id"] == kept["id"]
+    assert done(again(forecourt.shop, sent[0], "another-key", *sent[2:]))["id"] == kept["id"]
     assert len(forecourt.fills()) == 1
     assert len(forecourt.sales()) == (0 if kind == "started" else 1)
