@@ -110,11 +110,11 @@ def _book(url: str, sales: int) -> dict[str, float]:
     clock, meter = ShiftedClock(), _Meter(sales)
     database = Database(url, clock)
     database.migrate()
-    _publish(database)
+    publish(database)
     known: set[str] = set()
     for some in in_pieces(islice(supermarket.sent_sales(), sales), GROUP):
         _show(clock, some[-1].time)
-        _prepare(database, some, known)
+        prepare(database, some, known)
         began = meter.began()
         with database.session.begin() as session:
             taken = IntakeService(session).take_all(some)
@@ -129,7 +129,8 @@ def _show(clock: ShiftedClock, moment: datetime) -> None:
     clock.ahead = moment - clock.now()
 
 
-def _publish(database: Database) -> None:
+def publish(database: Database) -> None:
+    """Puts the supermarket's rules, tiers, tasks, referrals and gifts into force."""
     program = {"program": supermarket.PROGRAM}
     with database.session.begin() as session:
         plans: Sequence[tuple[Any, dict[str, Any], dict[str, str]]] = [
@@ -144,7 +145,7 @@ def _publish(database: Database) -> None:
             service.publish(kept.id, actor=_ACTOR, reason=_ACTOR)
 
 
-def _prepare(database: Database, sales: Sequence[SentSale], known: set[str]) -> None:
+def prepare(database: Database, sales: Sequence[SentSale], known: set[str]) -> None:
     """Adds the stations and the customers of whom nobody has heard."""
     with database.session.begin() as session:
         for sale in sales:
