@@ -74,10 +74,16 @@ def counted(goal: AnyGoal, number: int) -> str:
     return words % {"num": count(number)}
 
 
+def reached(goal: AnyGoal, number: int) -> str:
+    """How far a task is, before the words of its whole: 2 of 3 days running."""
+    return counted(goal, number) if isinstance(goal, InSum) and goal.measure == "yuan" else count(number)
+
+
 GLOBALS: Final[Mapping[str, Any]] = {
     "counted": counted,
     "kind_name": lambda kind: str(KINDS[kind]),
     "measured": measured,
+    "reached": reached,
     "said": said,
     "state_name": lambda state: str(STATES[state][0]),
     "state_tone": lambda state: STATES[state][1],

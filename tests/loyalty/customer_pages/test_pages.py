@@ -193,9 +193,9 @@ def test_tasks_with_what_is_missing_and_their_stages(world: World) -> None:
     browser = world.signed_in(CHEN)
     page = browser.get("/my/home")
     text = text_of(page)
-    assert "60 L of 100 L" in text
+    assert "60 of 100 L" in text
     assert "40 L more for 40 points" in text
-    assert "1 day running of 3 days running" in text
+    assert "1 of 3 days running" in text
     assert "2 days running more for 100 points" in text
     assert "For other tiers" in text
     assert "10 points so far" in text

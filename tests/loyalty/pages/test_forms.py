@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from loyalty.awards.models import BookedAward
 from loyalty.earning.rule_sets import write_rule_set
 from loyalty.network.differences import DifferenceService
-from loyalty.network.models import WishState
+from loyalty.network.models import Wish, WishState
 from loyalty.network.wishes import IssueWish, WishService, refuse
 from loyalty.pages.rules import PAGE_RULES
 from loyalty.people.service import PeopleService
@@ -154,6 +154,7 @@ def an_uncovered_sale(site: Site) -> str:
         row = session.get_one(RecordedSale, sold["id"])
         row.outcome, row.rule_set = Outcome.UNCOVERED, None
         for award in session.scalars(select(BookedAward).where(BookedAward.sale_id == row.id)):
+            session.execute(delete(Wish).where(Wish.reference == award.reference))
             session.delete(award)
     return str(sold["id"])
 
