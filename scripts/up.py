@@ -73,7 +73,7 @@ class Programme:
     def start(self) -> action.Shown:
         """Takes the merchant on board if it is not, and starts every part. Returns what to show. Raises NetworkError."""
         self._directory.mkdir(mode=0o700, exist_ok=True)
-        for secret in ("keystore.password", "staff.secret"):
+        for secret in ("keystore.password", "staff.secret", "customer.secret"):
             self._once(secret, lambda: secrets.token_urlsafe(32))
         self._once("channels.toml", lambda: '[channels]\nsms = "console://"\n')
         environment = self._environment(self._once("api.key", self._on_board))
@@ -84,6 +84,10 @@ class Programme:
         self._await_ready()
         return [
             (f"The programme of {MERCHANT}", f"{self.url}/staff, its files in {self._directory}"),
+            (
+                "Its customers sign in at",
+                f"{self.url}/my with codes in {self._network.directory}/logs/loyalty-serve.log",
+            ),
             *([("Its first manager joins by", f"{self.url}/staff/join?link={first}")] if first else []),
         ]
 
@@ -133,6 +137,7 @@ class Programme:
             "LOYALTY_HOST": HOST,
             "LOYALTY_PORT": str(self._port),
             "LOYALTY_STAFF_SECRET_FILE": str(here / "staff.secret"),
+            "LOYALTY_CUSTOMER_SECRET_FILE": str(here / "customer.secret"),
             "LOYALTY_GATEWAY_URL": network.url,
             "LOYALTY_API_KEY": api_key,
             "LOYALTY_KEYSTORE": str(here / "station.json"),

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from loyalty.customers.repository import CustomerRepository
 from loyalty.kit.database import Database, lock
 from loyalty.messages.service import MessageService
-from loyalty.network.news import Expiring, ForgottenEvent, News
+from loyalty.network.news import ForgottenEvent, News, Reminder
 
 log = structlog.get_logger(__name__)
 TOPIC: Final = "points.expiring"
@@ -65,7 +65,7 @@ class ExpiryListener:
                 MessageService(session).hear(TOPIC, newest)
         return newest
 
-    def hear(self, said: Expiring) -> None:
+    def hear(self, said: Reminder) -> None:
         """Has a customer be told, unless they were, or are nobody of this programme."""
         with self._database.session.begin() as session:
             lock(session, TOPIC)

@@ -13,8 +13,8 @@ _UNPROCESSABLE = 422
 
 
 @dataclass(frozen=True, slots=True)
-class Expiring:
-    """Points of a member that will expire.
+class Reminder:
+    """The network says that points of a member will expire.
 
     Attributes:
         event: The id of the network's event.
@@ -47,24 +47,24 @@ class News:
         """The id of the last event of any kind, if there is one."""
         return next((event.id for event in self._client.events.list(page_size=1)), None)
 
-    def expiring(self) -> list[Expiring]:
+    def expiring(self) -> list[Reminder]:
         """All that was said so far and is still kept, the oldest first."""
-        return [_expiring(event) for event in self._client.events.list(type=_TYPE)][::-1]
+        return [_reminder(event) for event in self._client.events.list(type=_TYPE)][::-1]
 
-    def expiring_after(self, event: str) -> Iterator[Expiring]:
+    def expiring_after(self, event: str) -> Iterator[Reminder]:
         """What is said after an event, as it is said. It never ends. Raises ForgottenEvent."""
         try:
             for one in self._client.events.stream([_TYPE], last_event_id=event):
-                yield _expiring(one)
+                yield _reminder(one)
         except APIError as error:
             if error.status == _UNPROCESSABLE:
                 raise ForgottenEvent(event) from error
             raise
 
 
-def _expiring(event: Event) -> Expiring:
+def _reminder(event: Event) -> Reminder:
     data = event.data
-    return Expiring(
+    return Reminder(
         event=event.id,
         customer=data.get("external_id"),
         program=data["program"],

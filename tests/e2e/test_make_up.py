@@ -83,6 +83,7 @@ def test_make_up_runs_a_programme_that_goes_on_where_it_stopped(tmp_path: Path) 
     with running(tmp_path) as printed:
         (link,) = re.findall(r"joins by: (\S+)", printed)
         assert httpx.get(link).status_code == 200
+        assert httpx.get(f"{link.partition('/staff')[0]}/my/", follow_redirects=True).status_code == 200
         with closing(Database(f"sqlite:///{key.parent / 'loyalty.db'}")) as database:
             wish(database, "1")
     secret = key.read_text()
