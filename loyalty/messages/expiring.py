@@ -33,8 +33,6 @@ class ExpiryListener:
         while not stop.is_set():
             try:
                 self.listen(stop)
-            except ForgottenEvent:
-                self.catch_up()
             except DBAPIError as error:
                 log.warning("the database is unavailable", detail=str(error.orig)[:300])
             except Exception as error:  # noqa: BLE001 (whatever the network answers, customers are to be told of it later)
@@ -49,10 +47,13 @@ class ExpiryListener:
             last = self.catch_up()
         if last is None:  # the network has never said anything to this merchant
             return
-        for said in self._news.expiring_after(last):
-            self.hear(said)
-            if stop.is_set():
-                return
+        try:
+            for said in self._news.expiring_after(last):
+                self.hear(said)
+                if stop.is_set():
+                    return
+        except ForgottenEvent:
+            self.catch_up()
 
     def catch_up(self) -> str | None:
         """Hears all that was said before; the id of the event after which to go on."""
