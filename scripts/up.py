@@ -22,7 +22,7 @@ from clearing.kit.config import ENV_FILE
 from clearing.runtime.actions import network as action
 from clearing.runtime.embedded import DIRECTORY
 from clearing.runtime.embedded.network import EmbeddedNetwork, NetworkError
-from clearing.runtime.embedded.ports import HOST, first_free, free_port
+from clearing.runtime.embedded.ports import HOST
 from clearing.runtime.embedded.settings_file import SETTINGS_FILE
 from clearing.runtime.embedded.whole_file import write_whole
 from loyalty.kit.database import Database
@@ -62,7 +62,7 @@ class Programme:
     def __init__(self, network: EmbeddedNetwork, port: int | None) -> None:
         self._network = network
         self._directory = network.directory / "programme"
-        self._port = first_free([_USUAL_PORT, free_port()]) if port is None else port or free_port()
+        self._port = network.claim_port("programme", port, "python -m scripts.up --programme-port", usual=_USUAL_PORT)
         self._database_url = f"sqlite:///{self._directory / 'loyalty.db'}"
 
     @property

@@ -34,7 +34,7 @@ from clearing.parties.access.service import bootstrap_keys
 from clearing.parties.staff.first_operator import SignIn, add_first_operator
 from clearing.runtime.embedded.chain_state_file import ChainStateFile
 from clearing.runtime.embedded.fork_server import SHARED
-from clearing.runtime.embedded.ports import HOST, first_free, free_port, is_free
+from clearing.runtime.embedded.ports import HOST, Claims, free_port, some_ports
 from clearing.runtime.embedded.settings_file import SETTINGS_FILE, write_settings
 from clearing.runtime.embedded.supervisor import Child, Supervisor
 from clearing.runtime.embedded.whole_file import write_whole
@@ -91,6 +91,7 @@ class EmbeddedNetwork:
     _supervisor: Supervisor = field(init=False, default_factory=Supervisor)
     _chain_state: ChainStateFile = field(init=False)
     _lock: TextIO | None = field(init=False, default=None)
+    _ports: Claims = field(init=False, default_factory=Claims)
 
     # ---------------------------------------------------------------- life
 
@@ -100,9 +101,9 @@ class EmbeddedNetwork:
         load_settings()  # the children read the environment too: wrong settings are refused before anything is made
         for directory in (self.directory, self.directory / "logs"):  # each by itself: parents do not get the mode
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._claim()
-        self.settings = self._settings()
         try:
+            self._claim()
+            self.settings = self._settings()
             self._start_chain()
             SHARED.load()  # meanwhile
             self._prepare()
@@ -126,6 +127,7 @@ class EmbeddedNetwork:
         named = {name for names in _STOP_ORDER for name in names}
         beside = tuple(name for name in self.children if name not in named)
         self._supervisor.stop((beside, *_STOP_ORDER))
+        self._ports.release()
         if self._lock is not None:
             self._lock.close()
 
@@ -133,6 +135,15 @@ class EmbeddedNetwork:
         """Runs a client of the network with it: restarted when it dies, and stopped before it."""
         self._start_child(name, command, {**os.environ, **environment})
         return self.children[name]
+
+    def claim_port(self, part: str, wanted: int | None, command: str, *, usual: int | None = None) -> int:
+        """A port that `part` has as long as the network runs: the wanted one, a free one for 0, and for None the usual one if that
+        is free. Raises NetworkError if the wanted one is taken; the message names the command that takes another one."""
+        if wanted:
+            if not self._ports.claim(wanted):
+                raise NetworkError(_taken(part, wanted, command))
+            return wanted
+        return self._ports.claim_first([*([usual] if wanted is None and usual else []), *some_ports()])
 
     def __enter__(self) -> EmbeddedNetwork:
         self.start()
@@ -175,22 +186,14 @@ class EmbeddedNetwork:
             raise NetworkError(
                 f"a network is running in {self.directory} already; stop it, or name another directory with --dir"
             ) from None
-        wanted = [("gateway", self.gateway_port, "--port"), ("chain", self.rpc_port, "--rpc-port")]
+        self.gateway_port = self.claim_port("gateway", self.gateway_port, "clearing up --port")
+        self.rpc_port = self.claim_port("chain", self.rpc_port, "clearing up --rpc-port", usual=_USUAL_RPC_PORT)
         if self.console:
-            wanted.append(("console", self.console_port, "--console-port"))
-        for part, port, option in wanted:
-            if port and not is_free(port):
-                raise NetworkError(_taken(part, port, option))
-        if self.rpc_port is None:
-            self.rpc_port = first_free([_USUAL_RPC_PORT, free_port()])
-        if not self.console:
-            self.console_port = None
-        elif self.console_port is None:
-            self.console_port = first_free([_USUAL_CONSOLE_PORT, free_port()])
+            self.console_port = self.claim_port(
+                "console", self.console_port, "clearing up --console-port", usual=_USUAL_CONSOLE_PORT
+            )
         else:
-            self.console_port = self.console_port or free_port()
-        self.gateway_port = self.gateway_port or free_port()
-        self.rpc_port = self.rpc_port or free_port()
+            self.console_port = None
 
     def _settings(self) -> Settings:
         database = self.database_url or f"sqlite:///{self.directory / 'tongdui.db'}"
@@ -377,10 +380,10 @@ def _working(answer: httpx.Response) -> dict[str, bool]:
     return {name: check["ok"] or check["detail"].startswith("paused") for name, check in checks.items()}
 
 
-def _taken(part: str, port: int, option: str) -> str:
+def _taken(part: str, port: int, command: str) -> str:
     """What to do about a port on which something listens."""
-    make = ", or `make up PORT={0}`" if option == "--port" else ""
-    mended = f"choose another one: `clearing up {option} {{0}}`{make}"
+    make = ", or `make up PORT={0}`" if part == "gateway" else ""
+    mended = f"choose another one: `{command} {{0}}`{make}"
     return f"port {port} is taken, so the {part} cannot listen there; {mended.format(free_port())}"
 
 
