@@ -34,5 +34,7 @@ class Metrics:
             "loyalty_differences_open", "Differences of the check that nobody has closed", registry=self.registry
         )
         self.checked = Gauge(
-            "loyalty_check_seconds", "Time since the last check that came to its end", registry=self.registry
+            "loyalty_check_seconds",
+            "Time since the last check that came to its end; since the first wish if there was none",
+            registry=self.registry,
         )

@@ -85,6 +85,8 @@ class Settings(BaseSettings):
     """Where the network's gateway is."""
     api_key: SecretStr = SecretStr("")
     """The merchant's API key at the gateway (`tdk_...`), with the scopes issue, reverse, members and read."""
+    api_key_file: Path | None = None
+    """The file that has it, in the place of the key itself."""
     keystore: Path | None = None
     """The file with the merchant's key, as `tongdui key new` writes it. Without it, the gateway signs with a key that it keeps."""
     keystore_password: SecretStr = SecretStr("")
@@ -173,12 +175,12 @@ class Settings(BaseSettings):
     @property
     def mqtt_secret(self) -> str:
         """The password at the broker, from wherever it is kept. Raises WrongSettings."""
-        if self.mqtt_password_file is None:
-            return self.mqtt_password.get_secret_value()
-        try:
-            return self.mqtt_password_file.read_text(encoding="utf-8").rstrip("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise WrongSettings(f"{PREFIX}MQTT_PASSWORD_FILE: {error}") from None
+        return _secret("MQTT_PASSWORD", self.mqtt_password, self.mqtt_password_file)
+
+    @property
+    def network_key(self) -> str:
+        """The merchant's API key, from wherever it is kept; empty if there is none. Raises WrongSettings."""
+        return _secret("API_KEY", self.api_key, self.api_key_file)
 
     @property
     def origin(self) -> str:
@@ -196,7 +198,7 @@ class Settings(BaseSettings):
 
         Raises WrongSettings.
         """
-        return _secret("STAFF_SECRET", self.staff_secret, self.staff_secret_file)
+        return _secret("STAFF_SECRET", self.staff_secret, self.staff_secret_file, _SHORTEST_SECRET)
 
     @property
     def customer_key(self) -> str:
@@ -204,7 +206,7 @@ class Settings(BaseSettings):
 
         Raises WrongSettings.
         """
-        return _secret("CUSTOMER_SECRET", self.customer_secret, self.customer_secret_file)
+        return _secret("CUSTOMER_SECRET", self.customer_secret, self.customer_secret_file, _SHORTEST_SECRET)
 
     @property
     def password(self) -> str:
@@ -218,8 +220,8 @@ class WrongSettings(Exception):
     """The settings cannot be meant so; a line for each names its variable."""
 
 
-def _secret(name: str, given: SecretStr, file: Path | None) -> str:
-    """A secret from wherever it is kept; empty if there is none. Raises WrongSettings."""
+def _secret(name: str, given: SecretStr, file: Path | None, shortest: int = 0) -> str:
+    """A secret from wherever it is kept; empty if there is none. Raises WrongSettings, also if it is shorter than `shortest`."""
     found = given.get_secret_value()
     if file is not None:
         try:
@@ -228,8 +230,8 @@ def _secret(name: str, given: SecretStr, file: Path | None) -> str:
             raise WrongSettings(f"{PREFIX}{name}_FILE: {error}") from None
         if not found:
             raise WrongSettings(f"{PREFIX}{name}_FILE: {file} is empty")
-    if found and len(found) < _SHORTEST_SECRET:
-        detail = f"it has at least {_SHORTEST_SECRET} characters, such as those of `openssl rand -hex 32`"
+    if found and len(found) < shortest:
+        detail = f"it has at least {shortest} characters, such as those of `openssl rand -hex 32`"
         raise WrongSettings(f"{PREFIX}{name}: {detail}")
     return found
 

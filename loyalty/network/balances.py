@@ -56,7 +56,7 @@ class Balances:
     """Asks the network. Threads may share it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._url, self._key = str(settings.gateway_url), settings.api_key.get_secret_value()
+        self._url, self._key = str(settings.gateway_url), settings.network_key
         self._lock = Lock()
         self._client: Client | None = None
         self._away_until = 0.0

@@ -12,11 +12,12 @@ _LONGEST_BACKOFF = 2.0
 
 def network_client(settings: Settings) -> Client:
     """A client that acts for the merchant. Raises WrongSettings if its key cannot be read."""
-    if not settings.api_key.get_secret_value():
+    key = settings.network_key
+    if not key:
         raise WrongSettings("LOYALTY_API_KEY: the network has to know who calls; set the merchant's API key (tdk_...)")
     return Client(
         str(settings.gateway_url),
-        settings.api_key.get_secret_value(),
+        key,
         signer=_signer(settings),
         contract=settings.contract,
         chain_id=settings.chain_id,

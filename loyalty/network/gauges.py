@@ -26,7 +26,7 @@ def read_gauges(session: Session, metrics: Metrics) -> None:
     differences = DifferenceRepository(session)
     metrics.differences.set(differences.open_count())
     check = differences.last_check()
-    metrics.checked.set(_age(check.ended_at if check else None, now))
+    metrics.checked.set(_age(check.ended_at if check else wishes.first(), now))
 
 
 def _age(at: datetime | None, now: datetime) -> float:

@@ -146,5 +146,11 @@ class WishRepository:
     def oldest(self) -> datetime | None:
         """When the oldest wish was written that the network has not decided."""
         query = select(func.min(Wish.id)).where(Wish.state.in_((WishState.WAITING, WishState.SENDING)))
-        first = self._session.scalar(query)
-        return None if first is None else self._session.get_one(Wish, first).created_at
+        return self._written_at(self._session.scalar(query))
+
+    def first(self) -> datetime | None:
+        """When the first wish of all was written."""
+        return self._written_at(self._session.scalar(select(func.min(Wish.id))))
+
+    def _written_at(self, wish: str | None) -> datetime | None:
+        return None if wish is None else self._session.get_one(Wish, wish).created_at

@@ -17,6 +17,7 @@ die() { printf 'packaging: %s\n' "$*" >&2; exit 1; }
 lock() {
   local options=(-q --universal --python-version 3.11 --no-header --no-annotate --generate-hashes -c requirements.lock)
   uv pip compile "${options[@]}" --extra aws --extra otel --no-emit-package tongdui pyproject.toml -o deploy/docker/runtime.lock
+  uv pip compile "${options[@]}" --no-emit-package tongdui loyalty/pyproject.toml -o deploy/docker/loyalty.lock
   uv pip compile "${options[@]}" - -o deploy/docker/build.lock <<< hatchling
 }
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from loyalty.audit_log.models import AuditEntry
+from loyalty.kit.clock import ShiftedClock
 from loyalty.kit.database import Database
 from loyalty.kit.errors import Refusal
+from loyalty.kit.metrics import Metrics
 from loyalty.network.differences import DifferenceService
+from loyalty.network.gauges import read_gauges
 from loyalty.network.models import Wish, WishState
 from loyalty.network.wishes import IssueWish, ReverseWish, WishService, refuse
 from tests.loyalty.http_calls import Api, api_on
@@ -207,3 +211,16 @@ def test_a_difference_is_shown_until_somebody_closes_it(api: Api) -> None:
     assert api.post("/v1/differences/dif_x/close", REASON).json()["code"] == "unknown_difference"
     actions = [entry["action"] for entry in api.get("/v1/audit-log", subject=found["id"]).json()["data"]]
     assert actions == ["difference.closed"]
+
+
+def test_a_check_that_never_ran_is_as_old_as_the_first_wish(programme: Database, shifted: ShiftedClock) -> None:
+    def seconds() -> float | None:
+        metrics = Metrics()
+        with programme.reading() as session:
+            read_gauges(session, metrics)
+        return metrics.registry.get_sample_value("loyalty_check_seconds")
+
+    assert seconds() == 0  # there is nothing to compare
+    wished(programme, SALE)
+    shifted.ahead += timedelta(days=2)
+    assert (seconds() or 0) >= timedelta(days=2).total_seconds()

@@ -27,3 +27,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     if made := os.environ.get("PACKAGING_IMAGE"):
         return Image(Path(made))
     return Image.built(tmp_path_factory.mktemp("image"))
+
+
+@pytest.fixture(scope="session")
+def programme_image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """The same for a merchant's programme."""
+    return Image.built(tmp_path_factory.mktemp("programme"), "programme")

@@ -29,7 +29,7 @@ class Image:
     directory: Path
 
     @classmethod
-    def built(cls, directory: Path) -> Image:
+    def built(cls, directory: Path, part: str = "network") -> Image:
         """Runs the steps of the stage `build` on what the Dockerfile copies, and nothing else of the checkout."""
         source, opt = directory / "src", directory / "opt"
         copy_context(source)
@@ -37,7 +37,7 @@ class Image:
         opt.mkdir()
         network = {name: value for name, value in os.environ.items() if _OF_THE_NETWORK.fullmatch(name)}
         mounts = ["--bind", str(source), "/src", "--bind", str(opt), "/opt", "--ro-bind", "/etc", "/etc"]
-        command = sandbox(["/src/deploy/docker/build.sh", "/opt/tongdui"], network, mounts, user=0)
+        command = sandbox(["/src/deploy/docker/build.sh", "/opt/tongdui", part], network, mounts, user=0)
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
         assert done.returncode == 0, done.stdout + done.stderr
         directory.chmod(0o755)

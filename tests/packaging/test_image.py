@@ -15,7 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from scripts.dev.services import Anvil, Postgres, anvil, free_port, redis
+from scripts.dev.services import Anvil, Postgres, anvil, redis
+from tests.packaging.composed import Composed, owned, secret_file
 from tests.packaging.image import USER, Image
 from tests.support.deployment import composed
 from tests.support.production import eventually
@@ -75,64 +76,6 @@ def chain() -> Iterator[Anvil]:
         yield node
 
 
-class Composed:
-    """The services of compose.yaml, each in the image with its own command, environment and secrets."""
-
-    def __init__(self, image: Image, directory: Path, variables: Mapping[str, str], hosts: Mapping[str, str]) -> None:
-        self.image = image
-        self.directory = directory
-        self.services = composed(variables)["services"]
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._hosts = hosts
-        self.ports: dict[str, str] = {}
-
-    def environment(self, name: str) -> dict[str, str]:
-        """What a service has, with this machine's addresses in the place of the containers' names."""
-        found = {key: str(value) for key, value in self.services[name]["environment"].items()}
-        for host, address in self._hosts.items():
-            found = {key: value.replace(host, address) for key, value in found.items()}
-        ports = [key for key in found if key.endswith("_PORT") and key != "TONGDUI_SMTP_PORT"]
-        return found | {key: self.ports.setdefault(f"{name} {key}", str(free_port())) for key in ports}
-
-    def secrets(self, name: str, files: Mapping[str, Path]) -> dict[str, Path]:
-        """The secrets of a service, and no others."""
-        return {secret: files[secret] for secret in self.services[name].get("secrets", [])}
-
-    def start(self, name: str, files: Mapping[str, Path]) -> None:
-        """Starts a service."""
-        service = self.services[name]
-        assert service["user"] == f"{USER}:{USER}"
-        assert service["read_only"] is True
-        command = self.image.command(service["command"], self.environment(name), self.secrets(name, files))
-        with (self.directory / f"{name}.log").open("wb") as log:
-            self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log)
-
-    def log(self, name: str) -> str:
-        return (self.directory / f"{name}.log").read_text()
-
-    def stop(self, name: str) -> int:
-        """Ends a service as its service manager would."""
-        process = self.processes.pop(name)
-        os.kill(_innermost(process.pid), signal.SIGTERM)
-        try:
-            return process.wait(90)
-        finally:
-            process.kill()
-            process.wait()
-
-    def stop_all(self) -> None:
-        for name in list(self.processes):
-            self.processes[name].kill()
-            self.processes.pop(name).wait()
-
-
-def _innermost(pid: int) -> int:
-    """The process that the sandbox runs: the sandbox's own two stand before it."""
-    for _ in range(2):
-        (pid,) = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-    return pid
-
-
 def test_the_whole_of_compose_runs_with_the_secrets_of_each_service(
     image: Image, postgres_server: Postgres, chain: Anvil, tmp_path: Path
 ) -> None:
@@ -140,7 +83,7 @@ def test_the_whole_of_compose_runs_with_the_secrets_of_each_service(
     passwords.mkdir()
     names = ["sequencer", "operator", "treasury", "admin", "pauser"]
     names += ["managed_keys", "webhook_secrets", "staff_secrets", "mailed_links"]
-    files = {name: _file(passwords / name, random.token_urlsafe(32)) for name in names}
+    files = {name: secret_file(passwords / name, random.token_urlsafe(32)) for name in names}
     database = postgres_server.new_database(f"composed_{os.getpid()}")
     keys = tmp_path / "keys"
     keys.mkdir()
@@ -155,14 +98,14 @@ def test_the_whole_of_compose_runs_with_the_secrets_of_each_service(
             "redis://:x@broker:6379/0": broker.url,
             "0.0.0.0": "127.0.0.1",
         }
-        site = Composed(image, tmp_path, variables, hosts)
+        site = Composed(image, tmp_path, composed(variables)["services"], hosts)
         try:
             site.start("migrate", files)
             assert site.processes.pop("migrate").wait(300) == 0, site.log("migrate")
             variables["CONTRACT"] = _deployed(site, keys, files)
             site.services = composed(variables)["services"]
             for role in ("sequencer", "operator", "treasury"):
-                files[f"{role}_key"] = _owned(keys / f"{role}.json")
+                files[f"{role}_key"] = owned(keys / f"{role}.json")
             _run_all(site, files)
         finally:
             site.stop_all()
@@ -188,7 +131,7 @@ def _run_all(site: Composed, files: Mapping[str, Path]) -> None:
     for name in ours:
         if name == "console":
             gateway = f"http://127.0.0.1:{site.ports['gateway TONGDUI_GATEWAY_PORT']}"
-            site._hosts = {**site._hosts, "http://gateway:8080": gateway}
+            site.hosts = {**site.hosts, "http://gateway:8080": gateway}
         site.start(name, files)
     eventually(lambda: _all_checks(gateway) == set(), f"not ready: {_checks(gateway)}")
     eventually(
@@ -201,7 +144,7 @@ def _run_all(site: Composed, files: Mapping[str, Path]) -> None:
     assert all("tongdui_" in ask() for ask in measured.values())
     for name in ours:
         assert "can open what it does not need" not in site.log(name), "a secret that it has for nothing"
-        assert _users_of(_innermost(site.processes[name].pid)) == {str(USER)}
+        assert site.users_of(name) == {str(USER)}
     for name in ours:
         assert site.stop(name) in (0, 128 + signal.SIGTERM), f"{name} does not end in good order: {site.log(name)}"
 
@@ -228,21 +171,3 @@ def _is_ok(url: str) -> bool:
 def _metrics(site: Composed, name: str) -> Callable[[], str]:
     url = f"http://127.0.0.1:{site.ports[f'{name} TONGDUI_METRICS_PORT']}/metrics"
     return lambda: httpx.get(url, timeout=30).text
-
-
-def _users_of(pid: int) -> set[str]:
-    """Real, effective, saved and file system user."""
-    (line,) = re.findall(r"^Uid:\t(.*)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-    return set(line.split())
-
-
-def _file(path: Path, content: str) -> Path:
-    path.write_text(content + "\n")
-    return _owned(path)
-
-
-def _owned(path: Path) -> Path:
-    """A file that the image's user may read, and nobody else."""
-    os.chown(path, USER, USER)
-    path.chmod(0o400)
-    return path

@@ -162,8 +162,9 @@ def test_the_chart_brings_the_same_alerts_and_dashboard(tmp_path: Path) -> None:
 # -------------------------------------------------------------------- the rest
 
 
-def test_promtool_takes_the_rules_and_each_alert_fires_when_it_should() -> None:
-    directory = DEPLOY / "prometheus"
+@pytest.mark.parametrize("part", ["prometheus", "loyalty/prometheus"])
+def test_promtool_takes_the_rules_and_each_alert_fires_when_it_should(part: str) -> None:
+    directory = DEPLOY / part
     run(["promtool", "check", "config", "prometheus.yml"], directory)
     run(["promtool", "test", "rules", "rules.test.yaml"], directory)
 
@@ -179,30 +180,40 @@ def test_hadolint_finds_nothing_wrong_with_the_dockerfile() -> None:
     assert run([BUILD / "tools" / "bin" / "hadolint", DEPLOY / "docker" / "Dockerfile"]) == ""
 
 
-def test_compose_yaml_is_what_compose_takes() -> None:
+@pytest.mark.parametrize("part", ["docker", "loyalty/docker"])
+def test_compose_yaml_is_what_compose_takes(part: str) -> None:
     (schema,) = BUILD.glob("compose-spec-*.json")
-    composed = yaml.safe_load((DEPLOY / "docker" / "compose.yaml").read_text())
+    composed = yaml.safe_load((DEPLOY / part / "compose.yaml").read_text())
     errors = list(Draft7Validator(json.loads(schema.read_text())).iter_errors(composed))
     assert errors == []
 
 
-def test_systemd_takes_the_units_and_calls_none_of_them_exposed(image: Image, tmp_path: Path) -> None:
-    """With what the image holds in /opt/tongdui, so that the commands are there."""
-    units = sorted((DEPLOY / "systemd").glob("*.service"))
-    mounted = 'mount -t tmpfs tmpfs /opt && mkdir /opt/tongdui && mount --bind "$1" /opt/tongdui && shift && exec "$@"'
+@pytest.mark.parametrize(
+    ("part", "fixture", "place"),
+    [("systemd", "image", "tongdui"), ("loyalty/systemd", "programme_image", "loyalty")],
+)
+def test_systemd_takes_the_units_and_calls_none_of_them_exposed(
+    part: str, fixture: str, place: str, request: pytest.FixtureRequest
+) -> None:
+    """With what the image holds in /opt, so that the commands are there."""
+    image: Image = request.getfixturevalue(fixture)
+    directory = DEPLOY / part
+    units = sorted(directory.glob("*.service"))
+    mounted = f'mount -t tmpfs tmpfs /opt && mkdir /opt/{place} && mount --bind "$1" /opt/{place} && shift && exec "$@"'
     shell = ["unshare", "--mount", "sh", "-ec", mounted, "sh"]
     command = [*shell, str(image.directory), "systemd-analyze", "verify", "--man=no", *map(str, units)]
-    path = {"SYSTEMD_UNIT_PATH": f"{DEPLOY / 'systemd'}:"}
+    path = {"SYSTEMD_UNIT_PATH": f"{directory}:"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env={**os.environ, **path})
     assert (done.returncode, done.stderr) == (0, "")
     for unit in units:
         run(["systemd-analyze", "security", "--offline=yes", "--threshold=20", "--no-pager", unit], **path)
 
 
-def test_nginx_takes_the_proxys_settings(tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", ["docker", "loyalty/docker"])
+def test_nginx_takes_the_proxys_settings(part: str, tmp_path: Path) -> None:
     run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=console.example", "-days", "1",
          "-keyout", tmp_path / "tls.key", "-out", tmp_path / "tls.crt"])  # fmt: skip
-    text = (DEPLOY / "docker" / "proxy.conf").read_text()
+    text = (DEPLOY / part / "proxy.conf").read_text()
     for name, here in (
         ("/run/secrets/tls_certificate", "tls.crt"),
         ("/run/secrets/tls_key", "tls.key"),

@@ -16,8 +16,8 @@ DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 
-def composed(variables: Mapping[str, str]) -> dict[str, Any]:
-    """compose.yaml, with its variables replaced as Compose does it."""
+def composed(variables: Mapping[str, str], directory: str = "docker") -> dict[str, Any]:
+    """The compose.yaml of a directory of deploy/, with its variables replaced as Compose does it."""
 
     def value(match: re.Match[str]) -> str:
         name, kind, rest = match.groups()
@@ -33,7 +33,7 @@ def composed(variables: Mapping[str, str]) -> dict[str, Any]:
             return [replaced(inner) for inner in part]
         return _VARIABLE.sub(value, part) if isinstance(part, str) else part
 
-    found: dict[str, Any] = replaced(yaml.safe_load((DEPLOY / "docker" / "compose.yaml").read_text()))
+    found: dict[str, Any] = replaced(yaml.safe_load((DEPLOY / directory / "compose.yaml").read_text()))
     return found
 
 

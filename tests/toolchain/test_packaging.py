@@ -191,7 +191,7 @@ def locked(path: Path) -> dict[str, str]:
     return {canonicalize_name(block.partition("==")[0]): re.sub(r" ;.*", "", block).strip() for block in blocks}
 
 
-@pytest.mark.parametrize("name", ["runtime.lock", "build.lock"])
+@pytest.mark.parametrize("name", ["runtime.lock", "loyalty.lock", "build.lock"])
 def test_the_image_takes_what_the_project_is_tested_with(name: str) -> None:
     everything, taken = locked(ROOT / "requirements.lock"), locked(DEPLOY / "docker" / name)
     assert set(taken) <= set(everything)
