@@ -57,7 +57,7 @@ from tongdui.orders import (
 
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 BUDGET = settings(
-    max_examples=1_000 if NIGHTLY else 25,
+    max_examples=1_000 if NIGHTLY else 15,
     stateful_step_count=60 if NIGHTLY else 30,
     derandomize=not NIGHTLY,  # the same lives in every run of CI, new ones every night
     deadline=None,

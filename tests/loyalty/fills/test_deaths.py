@@ -14,6 +14,7 @@ import pytest
 from loyalty.staff.models import Role
 from tests.loyalty.fills.forecourt import Forecourt, given
 from tests.loyalty.intake.shop import DAY, Shop, done, fuel
+from tests.loyalty.nightly import on_postgresql_by_day
 
 BOTH = pytest.mark.parametrize("when", ["before", "after"])
 
@@ -31,6 +32,7 @@ def again(shop: Shop, secret: str, key: str, path: str, body: dict[str, Any]) ->
     return shop.api.http.post(path, content=json.dumps(body), headers=headers)
 
 
+@on_postgresql_by_day
 @BOTH
 def test_a_correction(forecourt: Forecourt, when: str) -> None:
     shop = forecourt.shop
@@ -54,6 +56,7 @@ def test_a_correction(forecourt: Forecourt, when: str) -> None:
     assert left
 
 
+@on_postgresql_by_day
 @BOTH
 @pytest.mark.parametrize("kind", ["started", "done"])
 def test_an_event_of_a_device(forecourt: Forecourt, when: str, kind: str) -> None:

@@ -17,6 +17,7 @@ from loyalty.network.models import Wish
 from loyalty.staff.models import Role
 from tests.loyalty.fills.forecourt import Forecourt, Thing, given
 from tests.loyalty.intake.shop import DAY, done, points, refused
+from tests.support.nightly import by_day
 
 
 def left(forecourt: Forecourt, customer: str) -> int:
@@ -102,7 +103,7 @@ def test_every_order_and_every_repetition_gives_the_same_sales(forecourt: Foreco
     runs = iter(range(1_000, 9_999))
 
     @drawn(strategies.lists(strategies.integers(0, 7), max_size=8), strategies.permutations(range(8)))
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=by_day(10, at_night=200), deadline=None, suppress_health_check=list(HealthCheck))
     def posted(early: Sequence[int], order: Sequence[int]) -> None:
         pump = forecourt.pump(f"P{next(runs)}")
         first, second = forecourt.customer(f"京B{pump.point}01"), forecourt.shop.customer(f"NEXT{pump.point}")

@@ -48,6 +48,7 @@ from tests.loyalty.gifts.test_gifts import plain as gifts
 from tests.loyalty.referrals.written import plain as referrals
 from tests.loyalty.tasks.written import BREADTH, FORTY_LITRES, HUNDRED_LITRES, THREE_DAYS
 from tests.loyalty.tiers.schemes import plain as tiers
+from tests.support.nightly import by_day
 
 NOW = datetime(2026, 7, 20, 4, tzinfo=UTC)
 FIRST = date(2026, 6, 28)
@@ -266,7 +267,7 @@ def document(row: Any) -> str:
 
 
 @given(documents(), st.data())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=by_day(12, at_night=300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_documents_that_are_split_in_any_way_come_to_the_same(
     prepared: Path, sent: list[SentSale | SentReturn], data: st.DataObject
 ) -> None:

@@ -20,10 +20,12 @@ from loyalty.messages.service import MessageService
 from tests.loyalty.http_calls import api_on
 from tests.loyalty.intake.shop import Shop, done
 from tests.loyalty.messages.receivers import channels_file, web_service
+from tests.loyalty.nightly import on_postgresql_by_day
 
 PATIENCE = 120.0
 
 
+@on_postgresql_by_day
 def test_a_messenger_that_is_killed_tells_nobody_twice(
     programme: Database, shifted: ShiftedClock, tmp_path: Path
 ) -> None:

@@ -23,6 +23,7 @@ from scripts.dev.services import Mosquitto
 from tests.loyalty.fills.forecourt import given
 from tests.loyalty.intake.shop import done
 from tests.loyalty.mqtt.field import PASSWORD, PATIENCE, USER, Field, connected, end, until
+from tests.loyalty.nightly import on_postgresql_by_day
 from tests.support.mail_server import Certificate
 
 
@@ -63,6 +64,7 @@ def test_published_five_times_it_counts_once(field: Field) -> None:
     assert_one_sale(field, 4)
 
 
+@on_postgresql_by_day
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_listener_that_is_killed_loses_nothing_and_doubles_nothing(field: Field, when: str) -> None:
     """Before the commit and after it: what was not acknowledged comes again."""
@@ -102,6 +104,7 @@ def test_a_refused_message_comes_no_more_either(field: Field) -> None:
     assert nothing_waits(field)
 
 
+@on_postgresql_by_day
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_what_waits_outlives_the_broker(field: Field, how: str) -> None:
     field.has_session()
@@ -115,6 +118,7 @@ def test_what_waits_outlives_the_broker(field: Field, how: str) -> None:
     assert_one_sale(field)
 
 
+@on_postgresql_by_day
 def test_a_listener_finds_the_broker_again(field: Field) -> None:
     field.broker.stop()
     field.listen(LOYALTY_LONGEST_PAUSE="1")

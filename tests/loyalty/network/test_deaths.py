@@ -17,6 +17,7 @@ from loyalty.network.models import OrderState, WishState
 from loyalty.network.sending import LostLease
 from tests.loyalty.network.dying_sender import DIED, STEPS
 from tests.loyalty.network.world import PATIENCE, World
+from tests.loyalty.nightly import on_postgresql_by_day
 
 POINTS = (3, 5, 7)
 
@@ -57,6 +58,7 @@ def assert_each_once(world: World, member: str, points: tuple[int, ...] = POINTS
     assert {wish.movement for wish in world.wishes()} == {movement.id for movement in movements}
 
 
+@on_postgresql_by_day
 @pytest.mark.parametrize(
     ("step", "when"),
     [(step, when) for step in STEPS for when in ("before", "after") if (step, when) != ("take", "before")],
@@ -78,6 +80,7 @@ def test_a_sender_that_dies_anywhere_is_followed_by_one_that_finishes(world: Wor
         assert sent in ([], kept), "what was kept is sent, byte for byte, or nothing more"
 
 
+@on_postgresql_by_day
 def test_a_sender_that_dies_with_a_reversal_takes_back_once(world: World) -> None:
     member = world.station.member()
     world.wish("sale", member, 100)
@@ -90,6 +93,7 @@ def test_a_sender_that_dies_with_a_reversal_takes_back_once(world: World) -> Non
     assert world.station.posted(member) == 60
 
 
+@on_postgresql_by_day
 def test_killed_again_and_again_amid_its_work(world: World) -> None:
     """SIGKILL at whatever it was doing, while new wishes come in."""
     member = world.station.member()

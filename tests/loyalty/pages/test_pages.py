@@ -24,13 +24,12 @@ WALKERS = (
     if IS_NIGHTLY
     else [
         (Role.MANAGER, "zh", "phone"),
-        (Role.MANAGER, "en", "desktop"),
-        (Role.MARKETING, "zh", "desktop"),
-        (Role.CASHIER, "en", "phone"),
-        (Role.AUDITOR, "zh", "desktop"),
+        (Role.MARKETING, "en", "phone"),
+        (Role.CASHIER, "zh", "desktop"),
+        (Role.AUDITOR, "en", "desktop"),
     ]
 )
-"""Together they see every page in each language and width. All roles go all ways at night."""
+"""Together they see every page, and what is shown to many in each language and width. All roles go all ways at night."""
 NAMES = sorted((path for method, path in PAGE_RULES if method == "GET"), key=lambda path: ("{" in path, path))
 MORE = (
     "/staff/rule-sets/{rule_set}/simulation?from=2026-07-01&to=2026-07-31&cost=0.01",

@@ -21,6 +21,7 @@ from loyalty.till_files.models import Fate
 from loyalty.till_files.service import TillFileService, fingerprint_of
 from loyalty.till_files.work import take_in
 from tests.loyalty.intake.shop import done, points, refused
+from tests.loyalty.nightly import on_postgresql_by_day
 from tests.loyalty.till_files.back_office import BackOffice, fates, fuel, tea
 from tongdui.till import TillMapping, read_till
 
@@ -365,6 +366,7 @@ ROWS = [
 ]
 
 
+@on_postgresql_by_day
 @pytest.mark.parametrize("at", [1, 2, 4, 5])
 def test_a_process_that_is_killed_is_followed_by_one_that_goes_on(office: BackOffice, at: int) -> None:
     """Killed within the first, the second and the last transaction, and before the file is finished."""
