@@ -20,7 +20,7 @@ from loyalty.kit.database import Database
 from loyalty.kit.errors import Contradiction
 from loyalty.kit.sessions import Limits
 from loyalty.kit.settings import Settings
-from loyalty.mqtt.service import MessageService
+from loyalty.mqtt.service import DeviceMessageService
 from loyalty.network.checking import Checker, Tally
 from loyalty.network.client import network_client
 from loyalty.network.sender import Sender
@@ -173,7 +173,7 @@ def clean_up(settings: Settings) -> int:
             SessionService(session, staff).clean_up()
             CustomerSessionService(session, customers).clean_up()
             AttemptService.clean_up(session)
-            MessageService(session).clean_up()
+            DeviceMessageService(session).clean_up()
         while True:
             with database.session.begin() as session:
                 removed = IdempotencyService(session).clean_up(settings.idempotency_days)

@@ -32,12 +32,13 @@ class KindSetting:
 
 
 class NewMatter(NamedTuple):
-    """A matter of which nobody can have told a customer: who is told, by which kind of message, of what, and what its text says."""
+    """A matter of which a customer is told: who, by which kind of message, what of, what its text says, until when it is of use."""
 
     customer: str
     kind: str
     matter: str
     values: Mapping[str, Any]
+    good_until: date | None = None
 
 
 class MessageService:
@@ -55,22 +56,10 @@ class MessageService:
     ) -> None:
         """Has a customer be told of a matter, unless they were already. Whoever calls sees to it that no two do at once."""
         if self._messages.about(customer, matter) is None:
-            self._messages.add(
-                Message(
-                    id=new_id("msg"),
-                    customer_id=customer,
-                    kind=kind,
-                    matter=matter,
-                    values=dict(values),
-                    good_until=good_until,
-                    why=None,
-                    leased_until=None,
-                    ended_at=None,
-                )
-            )
+            self.notify_first([NewMatter(customer, kind, matter, values, good_until)])
 
     def notify_first(self, matters: Sequence[NewMatter]) -> None:
-        """Has customers be told of matters that are new."""
+        """Has customers be told of matters of which nobody can have told them: nobody looks."""
         now = clock_of(self._session).now()
         self._messages.insert(
             [
@@ -80,6 +69,7 @@ class MessageService:
                     "kind": one.kind,
                     "matter": one.matter,
                     "values": dict(one.values),
+                    "good_until": one.good_until,
                     "state": MessageState.WAITING.value,
                     "due_at": now,
                     "tries": 0,

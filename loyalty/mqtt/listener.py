@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from loyalty.kit.database import Database
 from loyalty.kit.errors import NotNow
 from loyalty.kit.settings import Settings, WrongSettings
-from loyalty.mqtt.service import TOPICS, MessageService
+from loyalty.mqtt.service import TOPICS, DeviceMessageService
 
 log = structlog.get_logger(__name__)
 
@@ -103,14 +103,14 @@ class Listener:
         """Takes a message in a transaction of its own. One at which the programme fails is kept as refused, too."""
         try:
             with self._database.session.begin() as session:
-                refused = MessageService(session).take(topic, payload)
+                refused = DeviceMessageService(session).take(topic, payload)
         except (DBAPIError, NotNow):
             raise
         except Exception:
             log.exception("the programme failed at a message", topic=topic)
             with self._database.session.begin() as session:
                 detail = "the programme failed; its log says why"
-                refused = MessageService(session).refuse(topic, payload, "internal_error", detail)
+                refused = DeviceMessageService(session).refuse(topic, payload, "internal_error", detail)
         if refused is not None:
             log.warning("a message was refused", id=refused.id, topic=topic, code=refused.code)
 

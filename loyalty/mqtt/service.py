@@ -29,7 +29,7 @@ _KEPT = 4_000
 _KEPT_DAYS = 90
 
 
-class MessageService:
+class DeviceMessageService:
     """Messages of devices in one transaction."""
 
     def __init__(self, session: Session) -> None:

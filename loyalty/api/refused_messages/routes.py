@@ -9,7 +9,7 @@ from pydantic import Field
 from loyalty.api.fields import View
 from loyalty.http.routes import Calling, Cursor, Limit, api
 from loyalty.kit.paging import Page, shown
-from loyalty.mqtt.service import MessageService
+from loyalty.mqtt.service import DeviceMessageService
 
 router = api("devices")
 
@@ -34,5 +34,5 @@ def list_refused_messages(
     call: Calling, device: str | None = None, cursor: Cursor = None, limit: Limit = 50
 ) -> Page[RefusedMessageView]:
     """Messages of devices that were refused, those that came first last."""
-    found = MessageService(call.session).page(device=device, cursor=cursor, limit=limit)
+    found = DeviceMessageService(call.session).page(device=device, cursor=cursor, limit=limit)
     return shown(found, RefusedMessageView.of)

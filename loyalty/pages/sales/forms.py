@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 from loyalty.intake.documents import SentSale
 from loyalty.intake.group import document_of
-from loyalty.pages.names import UNITS
+from loyalty.pages.names import UNITS, quantity
 from loyalty.pages.reasons import Because
 from loyalty.pages.search import BY_ID, KNOWN_BY
 from loyalty.sales.kept import sale_of
 from loyalty.sales.models import RecordedSale
 from loyalty.sales.types import LARGEST_AMOUNT_MICROS, LARGEST_QUANTITY_MILLI, InvalidField, Line
-from pages.forms import Choice, Day, Field, Moment, Money, Quantity, Text
+from pages.formats import moment, money
+from pages.forms import BoundField, Choice, Day, Field, Moment, Money, Quantity, Text
 from pages.translations import gettext as _
 from pages.translations import lazy
 
 _MORE_LINES: Final = 2
 _NUMBER = re.compile(r"[^\s:~]+")
+_WHEN_AND_WHOSE = ("till", "business_day", "time", "kind", "value")
 _PARTS = ("article", "category", "quantity_milli", "unit", "amount_micros")
 
 
@@ -35,6 +38,26 @@ class Again(Because):
     """Why a sale is evaluated again."""
 
     ids = "e-"
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Fields that stay out of sight until somebody wants to change them.
+
+    Attributes:
+        title: What they are about.
+        said: What the wrong sale has there; nothing for a further line.
+        fields: The fields.
+    """
+
+    title: str
+    said: str
+    fields: list[BoundField]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something of it is wrong."""
+        return any(one.error for one in self.fields)
 
 
 class Correction(Because):
@@ -66,6 +89,30 @@ class Correction(Because):
                 self.refuse(name, _("Use no spaces, and none of : ~"))
         if not self.errors and not [*self._lines()] and not self.errors:
             self.refuse("article_1", _("A sale has one line at least."))
+
+    @property
+    def always_shown(self) -> list[BoundField]:
+        """What every correction has of its own."""
+        return [self[name] for name in ("reason", "number")]
+
+    @property
+    def folds(self) -> list[Fold]:
+        """All else: whose it was and when, and each line."""
+        was = self.initial
+        said = " · ".join(filter(None, (moment(was["time"]).striptags(), was["till"], was["value"])))
+        folds = [Fold(_("Till, day, time and customer"), said, [self[name] for name in _WHEN_AND_WHOSE])]
+        at = 1
+        while f"article_{at}" in self.fields:
+            title = _("Line %(number)s") % {"number": at}
+            folds.append(Fold(title, self._line_said(at), [self[f"{name}_{at}"] for name in _PARTS]))
+            at += 1
+        return folds
+
+    def _line_said(self, at: int) -> str:
+        was = {name: self.initial.get(f"{name}_{at}") for name in _PARTS}
+        if was["article"] is None:
+            return ""
+        return f"{was['article']} · {quantity(was['quantity_milli'], was['unit'])} · {money(was['amount_micros']).striptags()}"
 
     @property
     def lines(self) -> tuple[Line, ...]:

@@ -14,7 +14,7 @@ import loyalty.models  # noqa: F401 (all tables)
 from loyalty.kit.database import Database
 from loyalty.kit.settings import load_settings
 from loyalty.mqtt.listener import Listener
-from loyalty.mqtt.service import MessageService
+from loyalty.mqtt.service import DeviceMessageService
 
 
 def die(*_: Any) -> None:
@@ -25,13 +25,13 @@ def main(when: str) -> None:
     settings = load_settings()
     listener = Listener(Database(settings.database_url), settings)
     if when == "before":
-        take = MessageService.take
+        take = DeviceMessageService.take
 
-        def dying(self: MessageService, topic: str, payload: bytes) -> None:
+        def dying(self: DeviceMessageService, topic: str, payload: bytes) -> None:
             take(self, topic, payload)
             die()
 
-        MessageService.take = dying  # type: ignore[method-assign, assignment]
+        DeviceMessageService.take = dying  # type: ignore[method-assign, assignment]
     else:
         listener.client.ack = die  # type: ignore[method-assign, assignment]
     listener.run()

@@ -17,7 +17,7 @@ from loyalty.fills.service import FillService
 from loyalty.kit.database import Database
 from loyalty.kit.settings import Settings, WrongSettings, load_settings
 from loyalty.mqtt.listener import Listener
-from loyalty.mqtt.service import LARGEST_PAYLOAD, MessageService
+from loyalty.mqtt.service import LARGEST_PAYLOAD, DeviceMessageService
 from loyalty.staff.models import Role
 from scripts.dev.services import Mosquitto
 from tests.loyalty.fills.forecourt import given
@@ -267,7 +267,7 @@ def test_what_cannot_be_meant_is_kept_with_its_reason(
     named = topic.format(own=f"tongdui/S17/{field.pump.id}/events", device=field.pump.id)
     for _ in range(5):
         with field.database.session.begin() as session:
-            assert MessageService(session).take(named, payload) is not None
+            assert DeviceMessageService(session).take(named, payload) is not None
     (kept,) = field.refused()
     assert (kept["code"], kept["field"], kept["times"], kept["topic"]) == (code, pointer, 5, named)
     assert kept["detail"]

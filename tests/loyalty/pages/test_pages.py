@@ -260,3 +260,11 @@ def test_the_home_page_tells_what_needs_a_decision(site: Site) -> None:
     text = browser.get("/staff/home").text
     assert "refused wishes" not in text
     assert "No rules were in force" in text
+
+
+def test_budgets_of_rules_and_tasks_stand_together(site: Site) -> None:
+    browser = site.team.browser()
+    browser.http.cookies.set("loyalty_session", site.secret(Role.AUDITOR))
+    said = text_of(browser.get("/staff/budgets"))
+    assert re.search(r"points by the litre club 1 · litre \d{4}-\d\d 0 100,000 100,000 Pays", said)
+    assert "Days running three-days 1 in all 100 1,000 900 Pays" in said
