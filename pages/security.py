@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -47,10 +48,20 @@ def shut_in(request: Request) -> None:
 class SecurityMiddleware:
     """Adds the headers, and refuses what comes from another site or is too long, before anything looks at it."""
 
-    def __init__(self, app: ASGIApp, *, origin: str, largest_body: int, secure: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        origin: str,
+        largest_body: int,
+        secure: bool,
+        larger_bodies: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """`larger_bodies` has the paths at which a body may be longer than elsewhere, such as where a file is handed in."""
         self._app = app
         self._origin = origin
         self._largest = largest_body
+        self._larger = larger_bodies
         self._secure = secure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,12 +77,13 @@ class SecurityMiddleware:
             await send(message)
 
         headers = Headers(scope=scope)
+        largest = self._larger.get(scope["path"], self._largest)
         if scope["method"] not in SAFE_METHODS and not self._is_ours(headers):
             await PlainTextResponse("This request comes from another site.", 403)(scope, receive, send_with_headers)
-        elif int(headers.get("content-length", "0") or 0) > self._largest:
+        elif int(headers.get("content-length", "0") or 0) > largest:
             await PlainTextResponse("The request is too long.", 413)(scope, receive, send_with_headers)
         else:
-            await self._app(scope, _bounded(receive, self._largest), send_with_headers)
+            await self._app(scope, _bounded(receive, largest), send_with_headers)
 
     def _add_headers(self, headers: MutableHeaders, state: dict[str, object]) -> None:
         more = state.get(_STATE)

@@ -22,7 +22,8 @@ LOOKING_POSTS: Final = frozenset({("POST", "/v1/rule-sets/{rule_set}/simulate")}
 """What is asked with a body and changes nothing: it needs no idempotency key, and holds nobody up."""
 
 LARGEST_BODY: Final = 1_000_000
-LARGEST_BODIES: Final = {("POST", "/v1/till-files"): 20_000_000}
+LARGEST_TILL_FILE: Final = 20_000_000
+LARGEST_BODIES: Final = {("POST", "/v1/till-files"): LARGEST_TILL_FILE}
 """The most bytes of a body, and where it is more."""
 
 RULES: Final[dict[tuple[str, str], frozenset[Role]]] = {
@@ -103,6 +104,7 @@ RULES: Final[dict[tuple[str, str], frozenset[Role]]] = {
     ("POST", "/v1/till-files"): _TILLS,
     ("GET", "/v1/till-files/{file}"): _ALL_BUT_DEVICES,
     ("GET", "/v1/till-files/{file}/refusals"): _ALL_BUT_DEVICES,
+    ("POST", "/v1/till-files/{file}/take-again"): _COUNTER,
     ("GET", "/v1/devices"): _OFFICE,
     ("POST", "/v1/devices"): _MANAGERS,
     ("POST", "/v1/devices/{device}/revoke"): _MANAGERS,

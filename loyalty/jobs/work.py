@@ -163,7 +163,7 @@ def count_station_days(settings: Settings) -> int:
 
 
 def clean_up(settings: Settings) -> int:
-    """Forgets old idempotency keys, how many; and sessions, codes and attempts that nobody needs any more."""
+    """Forgets old idempotency keys, how many; and sessions, codes, attempts and files that nobody needs any more."""
     database = Database(settings.database_url)
     total = 0
     staff = Limits.of_seconds(settings.session_idle, settings.session_lifetime)
@@ -174,6 +174,7 @@ def clean_up(settings: Settings) -> int:
             CustomerSessionService(session, customers).clean_up()
             AttemptService.clean_up(session)
             DeviceMessageService(session).clean_up()
+            TillFileService(session).clean_up()
         while True:
             with database.session.begin() as session:
                 removed = IdempotencyService(session).clean_up(settings.idempotency_days)

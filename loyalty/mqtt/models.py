@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from loyalty.kit.database import Base, time_of_insert
+from loyalty.kit.database import Base, chosen, time_of_insert
+
+
+class RefusedState(StrEnum):
+    """What a person has decided about a refused message."""
+
+    OPEN = "open"
+    """Nothing yet."""
+    TAKEN = "taken"
+    """It was taken after all."""
+    PUT_ASIDE = "put_aside"
+    """Nothing is to follow from it."""
 
 
 class RefusedMessage(Base):
@@ -36,3 +48,10 @@ class RefusedMessage(Base):
     """How often it came."""
     first_at: Mapped[datetime] = mapped_column(default=time_of_insert)
     last_at: Mapped[datetime] = mapped_column(default=time_of_insert)
+    state: Mapped[RefusedState] = mapped_column(
+        chosen(RefusedState), default=RefusedState.OPEN, server_default=RefusedState.OPEN.value
+    )
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[str | None] = mapped_column(String(40))
+    reason: Mapped[str | None] = mapped_column(Text)
+    """Why it was put aside."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
+from loyalty.http.rules import LARGEST_TILL_FILE
 from loyalty.kit.database import Database
 from loyalty.kit.settings import Settings
 from loyalty.pages import preferences, refusals, start
 from loyalty.pages.pages import PAGES
 from loyalty.pages.parts import Parts
+from loyalty.pages.registry import ROOT
 from loyalty.pages.rules import PAGE_RULES
 from loyalty.pages.signin import routes as signin
 from loyalty.people.sealing import Seal
@@ -18,6 +20,8 @@ from loyalty.web.rules import unruled
 from pages.security import SecurityMiddleware
 
 LARGEST_FORM = 1_000_000
+TILL_FILES = f"{ROOT}/till-files/new"
+"""Where a till's file is handed in."""
 
 
 def create_pages(database: Database, settings: Settings) -> FastAPI:
@@ -40,5 +44,11 @@ def create_pages(database: Database, settings: Settings) -> FastAPI:
         raise RuntimeError(f"loyalty/pages/rules.py and the routes differ: {', '.join(odd)}")
     app.add_middleware(problems.FailureMiddleware)
     app.add_middleware(GZipMiddleware, minimum_size=1_000)
-    app.add_middleware(SecurityMiddleware, origin=settings.origin, largest_body=LARGEST_FORM, secure=settings.is_secure)
+    app.add_middleware(
+        SecurityMiddleware,
+        origin=settings.origin,
+        largest_body=LARGEST_FORM,
+        larger_bodies={TILL_FILES: LARGEST_TILL_FILE + LARGEST_FORM},
+        secure=settings.is_secure,
+    )
     return app

@@ -13,6 +13,7 @@ from loyalty.fills.models import EventKind, FillState
 from loyalty.network.models import WishState
 from loyalty.sales.models import Outcome
 from loyalty.staff.models import Role
+from loyalty.till_files.models import Fate, FileState
 from pages.presentation import presentation
 from pages.translations import Text, lazy
 
@@ -74,6 +75,18 @@ FILL_STATES: Final[Mapping[FillState, tuple[Text, str]]] = {
     FillState.DONE: (lazy("Done"), "good"),
     FillState.CLOSED: (lazy("Closed without an end"), "warn"),
 }
+FILE_STATES: Final[Mapping[FileState, tuple[Text, str]]] = {
+    FileState.WAITING: (lazy("Waits for the worker"), "info"),
+    FileState.DONE: (lazy("Taken in"), "good"),
+    FileState.UNREADABLE: (lazy("Cannot be read"), "bad"),
+}
+FATES: Final[Mapping[Fate, tuple[Text, str]]] = {
+    Fate.BOOKED: (lazy("Booked"), "good"),
+    Fate.KNOWN: (lazy("Known already"), ""),
+    Fate.DIFFERS: (lazy("Says something else"), "warn"),
+    Fate.REFUSED: (lazy("Cannot be booked"), "bad"),
+    Fate.NOT_BOOKED: (lazy("The programme failed"), "warn"),
+}
 WISH_KINDS: Final[Mapping[str, Text]] = {"issue": lazy("Issue"), "reverse": lazy("Takes back")}
 ACTIONS: Final[Mapping[str, Text]] = {
     "birthday.noted": lazy("Birthday noted"),
@@ -114,6 +127,9 @@ ACTIONS: Final[Mapping[str, Text]] = {
     "station.changed": lazy("Station changed"),
     "task.added": lazy("Task kept"),
     "task.published": lazy("Task published"),
+    "till_file.sent": lazy("Till file sent"),
+    "till_file.taken_again": lazy("Till file taken in again"),
+    "till_file.taken_in": lazy("Till file taken in"),
     "tier_scheme.added": lazy("Tier scheme kept"),
     "tier_scheme.published": lazy("Tier scheme published"),
     "wish.retried": lazy("Wish retried"),
@@ -141,6 +157,10 @@ GLOBALS: Final[Mapping[str, Any]] = {
     "device_kind": lambda kind: str(DEVICE_KINDS[kind]),
     "difference_name": lambda code: str(DIFFERENCES.get(code, code)),
     "event_kind": lambda kind: str(EVENT_KINDS[kind]),
+    "fate_name": lambda fate: str(FATES[fate][0]),
+    "fate_tone": lambda fate: FATES[fate][1],
+    "file_name": lambda state: str(FILE_STATES[state][0]),
+    "file_tone": lambda state: FILE_STATES[state][1],
     "fill_name": lambda state: str(FILL_STATES[state][0]),
     "fill_tone": lambda state: FILL_STATES[state][1],
     "kind_name": lambda kind: str(KIND_NAMES[kind]),

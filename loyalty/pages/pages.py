@@ -18,6 +18,7 @@ PAGES: tuple[Page, ...] = (
     Page("customers", "/customers", _("Customers"), CUSTOMERS, "members"),
     Page("sales", "/sales", _("Sales"), CUSTOMERS, "till"),
     Page("fills", "/fills", _("Fills"), CUSTOMERS, "in"),
+    Page("till_files", "/till-files", _("Till files"), CUSTOMERS, "upload"),
     Page("rule_sets", "/rule-sets", _("Rule sets"), RULES, "agreements"),
     Page("tiers", "/tiers", _("Tiers"), RULES, "members"),
     Page("tasks", "/tasks", _("Tasks"), RULES, "check"),

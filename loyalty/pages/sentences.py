@@ -24,6 +24,8 @@ SENTENCES: Final[Mapping[str, Text]] = {
     "customer_erased": lazy("This customer was erased."),
     "document_differs": lazy("Another document has this number. Give the right sale another one."),
     "example_failed": lazy("An example does not come out as it says, so the rules are not published."),
+    "file_in_work": lazy("It has not all been taken in yet. Look at it a little later."),
+    "file_not_kept": lazy("The file is not kept. Hand it in again."),
     "identifier_taken": lazy("This is another customer's. Take it from that one first."),
     "last_manager": lazy("This is the last manager. Add another one first."),
     "login_taken": lazy("This login is somebody's. Choose another one."),

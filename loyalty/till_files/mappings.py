@@ -32,6 +32,12 @@ class KnownMapping:
         return replace(self.content, zone=ZoneInfo(time_zone))
 
 
+def mapping_names(directory: Path | None) -> list[str]:
+    """The names of all mappings: those of the directory, and those that ship with the SDK."""
+    own = () if directory is None else (path.stem for path in directory.glob("*.toml") if _NAME.fullmatch(path.stem))
+    return sorted({*own, *TillMapping.shipped()})
+
+
 def mapping_named(name: str, directory: Path | None) -> KnownMapping:
     """The mapping with this name: a file of the directory, or else one that ships with the SDK. Raises Malformed."""
     own = None if directory is None else directory / f"{name}.toml"

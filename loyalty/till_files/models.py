@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text
-from sqlalchemy.orm import Mapped, deferred, mapped_column
+from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from loyalty.kit.database import Base, chosen, partial_index, time_of_insert
 
@@ -30,6 +30,9 @@ class Fate(StrEnum):
     DIFFERS = "differs"
     """It was here already, and says something else."""
     REFUSED = "refused"
+    """It cannot be booked as it is."""
+    NOT_BOOKED = "not_booked"
+    """The programme failed at it, and its log says why: taken again, it may be booked."""
 
 
 class TillFile(Base):
@@ -50,8 +53,9 @@ class TillFile(Base):
     """The name of the mapping, or its file."""
     mapping_fingerprint: Mapped[bytes] = mapped_column(LargeBinary(32))
     """Of what it says: with another mapping the file is taken in from its beginning."""
-    content: Mapped[bytes | None] = deferred(mapped_column(LargeBinary))
-    """The file, until the worker has taken it in."""
+    content: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    """The file that was sent over HTTP, until all of it is booked."""
+    is_kept: Mapped[bool] = column_property(content.is_not(None))  # type: ignore[attr-defined]
     state: Mapped[FileState] = mapped_column(chosen(FileState), default=FileState.WAITING)
     problem: Mapped[str | None] = mapped_column(Text)
     read_at: Mapped[datetime]
@@ -65,6 +69,7 @@ class TillFile(Base):
     known: Mapped[int] = mapped_column(default=0)
     differs: Mapped[int] = mapped_column(default=0)
     refused: Mapped[int] = mapped_column(default=0)
+    not_booked: Mapped[int] = mapped_column(default=0, server_default="0")
     sent_by: Mapped[str] = mapped_column(String(40))
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
     finished_at: Mapped[datetime | None]

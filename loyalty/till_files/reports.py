@@ -36,12 +36,13 @@ def take_in_and_tell(database: Database, path: Path, station: str, mapping: str,
         return _NOTHING
     sys.stdout.write(
         f"{file.id} {path.name}: {file.rows_read} rows, {file.skipped} of them do not count\n"
-        f"{file.booked} booked, {file.known} known already, {file.differs} differ, {file.refused} refused\n"
+        f"{file.booked} booked, {file.known} known already, {file.differs} differ, {file.refused} refused, "
+        f"{file.not_booked} failed\n"
     )
     for one in _refusals(database, file):
         number = f" ({one.till}:{one.number})" if one.number else ""
         sys.stdout.write(f"{path.name}:{one.line}: {one.field}{number}: {one.detail}\n")
-    return _NOT_ALL if file.differs or file.refused else _GOOD
+    return _NOT_ALL if file.differs or file.refused or file.not_booked else _GOOD
 
 
 def _mapping(mapping: str, mappings: Path | None) -> KnownMapping:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session, undefer
@@ -36,6 +37,11 @@ class TillFileRepository:
         query = select(TillFile).where(TillFile.id == file).options(undefer(TillFile.content))
         found = self._session.scalars(query.execution_options(populate_existing=True)).one_or_none()
         return None if found is None else found.content
+
+    def drop_contents(self, before: datetime) -> None:
+        """Forgets what is kept of files that were taken in before a moment."""
+        is_old = (TillFile.state != FileState.WAITING, TillFile.finished_at < before, TillFile.content.is_not(None))
+        self._session.execute(update(TillFile).where(*is_old).values(content=None))
 
     def drop_content(self, file: str) -> None:
         """Forgets what was kept of a file."""

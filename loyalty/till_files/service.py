@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from hashlib import sha256
 
 from sqlalchemy.orm import Session
@@ -17,6 +18,8 @@ from loyalty.till_files.mappings import KnownMapping
 from loyalty.till_files.models import Fate, FileState, TillFile, TillFileRefusal
 from loyalty.till_files.repository import TillFileRepository
 from loyalty.till_files.taking import Taken, Taking
+
+_KEPT_DAYS = 90
 
 
 class TillFileService:
@@ -61,11 +64,36 @@ class TillFileService:
         self._log.note(actor, "till_file.sent", file.id, after=after)
         return file
 
+    def take_again(self, file_id: str, mapping: KnownMapping, *, actor: str) -> TillFile:
+        """Has the worker take a file in again of which not everything was booked: what is booked stays as it is.
+
+        Raises:
+            Unknown: There is no such file.
+            Contradiction: It waits for the worker, or is not kept.
+        """
+        sent = self.get(file_id)
+        lock(self._session, f"till-file:{sent.station_id}:{sent.fingerprint.hex()}")
+        file = self.get(file_id)
+        if file.state is FileState.WAITING:
+            raise Contradiction("file_in_work", f"{file_id} has not been taken in yet: look at it a little later")
+        if not file.is_kept:
+            raise Contradiction("file_not_kept", f"{file_id} is not kept: send the file again")
+        before = {"state": file.state.value, **_fates_of(file)}
+        self._begin(file)
+        file.mapping_fingerprint = mapping.fingerprint
+        self._session.flush()
+        self._log.note(actor, "till_file.taken_again", file.id, before=before)
+        return file
+
+    def clean_up(self) -> None:
+        """Forgets what is kept of files that were taken in a quarter of a year ago. What was refused of them stays."""
+        self._files.drop_contents(clock_of(self._session).now() - timedelta(days=_KEPT_DAYS))
+
     def _begin(self, file: TillFile) -> None:
         self._files.forget_refusals(file.id)
         file.state, file.problem, file.finished_at = FileState.WAITING, None, None
         file.read_at, file.position = clock_of(self._session).now(), 0
-        file.rows_read = file.skipped = file.booked = file.known = file.differs = file.refused = 0
+        file.rows_read = file.skipped = file.booked = file.known = file.differs = file.refused = file.not_booked = 0
 
     # ---------------------------------------------------------------- taking in
 
@@ -86,6 +114,7 @@ class TillFileService:
         file.known += fates.count(Fate.KNOWN)
         file.differs += fates.count(Fate.DIFFERS)
         file.refused += fates.count(Fate.REFUSED)
+        file.not_booked += fates.count(Fate.NOT_BOOKED)
         self._session.flush()
 
     def finish(self, file_id: str, position: int, rows_read: int, skipped: int) -> TillFile:
@@ -103,8 +132,9 @@ class TillFileService:
     def _end(self, file: TillFile, state: FileState) -> TillFile:
         file.state, file.finished_at = state, clock_of(self._session).now()
         self._session.flush()
-        self._files.drop_content(file.id)
-        after = {"state": state.value, **{fate.value: getattr(file, fate.value) for fate in Fate}}
+        if state is FileState.DONE and not file.differs + file.refused + file.not_booked:
+            self._files.drop_content(file.id)
+        after = {"state": state.value, **_fates_of(file)}
         self._log.note(file.sent_by, "till_file.taken_in", file.id, after=after)
         return file
 
@@ -154,6 +184,11 @@ class TillFileService:
 def fingerprint_of(content: bytes) -> bytes:
     """Which file it is."""
     return sha256(content).digest()
+
+
+def _fates_of(file: TillFile) -> dict[str, int]:
+    """How many documents of a file have had each fate."""
+    return {fate.value: getattr(file, fate.value) for fate in Fate}
 
 
 def _refusal(file: TillFile, taken: Taken, place: int) -> TillFileRefusal:

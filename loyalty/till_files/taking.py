@@ -9,7 +9,7 @@ from itertools import groupby
 from sqlalchemy.orm import Session
 
 from loyalty.intake.service import IntakeService
-from loyalty.kit.errors import Refusal
+from loyalty.kit.errors import NotNow, Refusal
 from loyalty.sales.models import Document
 from loyalty.till_files.documents import Entry, Fault, FileReturn, FileSale
 from loyalty.till_files.models import Fate
@@ -75,6 +75,8 @@ class Taking:
 
 
 def _refused(error: Refusal, line: int, document: Document) -> Taken:
+    if isinstance(error, NotNow):
+        return Taken(Fate.NOT_BOOKED, Fault(line, "sale", error.detail, document.till, document.number))
     fate = Fate.DIFFERS if error.code == "document_differs" else Fate.REFUSED
     return Taken(fate, _fault(error, line, document))
 

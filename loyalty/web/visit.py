@@ -143,6 +143,7 @@ async def visited(
         return await (_once(request.state.visit, handle) if is_form else handle(request))
     finally:
         await run_in_threadpool(session.close)
+        await sent.close()
 
 
 async def _once(visit: SiteVisit[Any, Any], handle: Callable[[Request], Awaitable[Response]]) -> Response:

@@ -52,6 +52,14 @@ def get_till_file(call: Calling, file: str) -> TillFileView:
     return TillFileView.seen(TillFileService(call.session).get(file))
 
 
+@router.post("/v1/till-files/{file}/take-again", status_code=202)
+def take_till_file_again(call: Calling, request: Request, file: str) -> TillFileView:
+    """Have the worker take in again what was not booked of a file that was sent over HTTP and is kept."""
+    files = TillFileService(call.session)
+    known = mapping_named(files.get(file).mapping, request.app.state.till_mappings)
+    return TillFileView.seen(files.take_again(file, known, actor=call.actor))
+
+
 @router.get("/v1/till-files/{file}/refusals")
 def list_refusals(call: Calling, file: str, cursor: Cursor = None, limit: Limit = 50) -> Page[TillFileRefusalView]:
     """What was not booked of a till file, and why: the last of it first."""

@@ -17,6 +17,7 @@ class FatesView(BaseModel):
     known: int = Field(description="here already, and the same")
     differs: int = Field(description="here already, and something else")
     refused: int
+    not_booked: int = Field(description="the programme failed at them: take the file again")
 
 
 class TillFileView(View):
@@ -31,6 +32,7 @@ class TillFileView(View):
     mapping: str
     state: FileState = Field(description="`waiting`: not all of it has been taken in; `unreadable`: nothing of it was")
     problem: str | None = Field(description="why it cannot be read")
+    is_kept: bool = Field(description="whether the file is kept, so that it can be taken in again")
     rows_read: int
     skipped: int = Field(description="rows that do not count by the mapping")
     fates: FatesView
@@ -41,7 +43,9 @@ class TillFileView(View):
     @classmethod
     def seen(cls, file: TillFile) -> TillFileView:
         """The view of a row."""
-        fates = FatesView(booked=file.booked, known=file.known, differs=file.differs, refused=file.refused)
+        fates = FatesView(
+            booked=file.booked, known=file.known, differs=file.differs, refused=file.refused, not_booked=file.not_booked
+        )
         return cls.of(file, sha256=file.fingerprint.hex(), fates=fates)
 
 

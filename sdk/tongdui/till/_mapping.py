@@ -258,6 +258,12 @@ class TillMapping:
             if both := sorted(set(self.rows.only.get(column, ())) & set(self.rows.skip.get(column, ()))):
                 raise TillError(f"mapping {self.name}: [rows] has {', '.join(both)} of {column} in only and in skip")
 
+    @staticmethod
+    def shipped() -> tuple[str, ...]:
+        """The names of the mappings that ship with the SDK."""
+        files = (resources.files(__package__) / "mappings").iterdir()
+        return tuple(sorted(one.name.removesuffix(".toml") for one in files if one.name.endswith(".toml")))
+
     @classmethod
     def load(cls, name: str | Path) -> TillMapping:
         """Read a mapping file.

@@ -90,6 +90,7 @@ MATRIX: dict[tuple[str, str], set[Role | None]] = {
     ("POST", "/v1/till-files"): {R, C, D},
     ("GET", "/v1/till-files/{file}"): {M, R, C, A},
     ("GET", "/v1/till-files/{file}/refusals"): {M, R, C, A},
+    ("POST", "/v1/till-files/{file}/take-again"): {R, C},
     ("GET", "/v1/devices"): {M, R, A},
     ("POST", "/v1/devices"): {R},
     ("POST", "/v1/devices/{device}/revoke"): {R},

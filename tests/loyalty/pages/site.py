@@ -24,6 +24,9 @@ from loyalty.network.models import Wish, WishState
 from loyalty.network.wishes import refuse
 from loyalty.people.sign_in import Limits, SessionService
 from loyalty.staff.models import Role
+from loyalty.till_files.mappings import mapping_named
+from loyalty.till_files.service import TillFileService, fingerprint_of
+from loyalty.till_files.work import take_in_kept
 from loyalty.web.parts import LANGUAGE_COOKIE
 from pages.forms.form import KEY
 from tests.console.site import AXE, LANGUAGES, SCREENSHOTS, WCAG, WIDTHS, _listen, separate
@@ -35,6 +38,7 @@ from tests.loyalty.people.team import Team, team_on
 from tests.loyalty.referrals import written as referrals
 from tests.loyalty.tasks import written as tasks
 from tests.loyalty.tiers import schemes as levels
+from tests.loyalty.till_files import back_office as till
 
 RULES = {
     "id": "club",
@@ -193,6 +197,7 @@ def seeded(database: Database, clock: ShiftedClock) -> Site:
         "nobodys": nobodys["id"],
         "other": shop.customer(OTHER_CARD),
         "early": early["id"],
+        "file": till_file(shop),
     }
     site.things |= plans
     with database.session.begin() as session:
@@ -212,6 +217,27 @@ def seeded(database: Database, clock: ShiftedClock) -> Site:
     site.things["person"] = site.team.members[Role.CASHIER].id
     site.things["key"] = done(shop.api.post("/v1/keys", {"name": "till 3", "role": "cashier"}))["id"]
     return site
+
+
+def till_file(shop: Shop) -> str:
+    """A till's file with a sale, and a return of which nobody knows the sale; the id."""
+    rows = (till.fuel(700), till.tea("R7", pieces=-1, original="777", minute=5))
+    content = "\n".join((till.HEADER, *rows, "")).encode()
+    with shop.api.database.session.begin() as session:
+        file = (
+            TillFileService(session)
+            .send(
+                "S17",
+                "2026-07-07.csv",
+                fingerprint_of(content),
+                mapping_named("station", None),
+                actor="test",
+                content=content,
+            )
+            .id
+        )
+    take_in_kept(shop.api.database, file, None)
+    return file
 
 
 def add_plan(shop: Shop, kind: str, field: str, plan: dict[str, Any]) -> str:

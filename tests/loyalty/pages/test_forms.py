@@ -14,6 +14,7 @@ from sqlalchemy import delete, select
 
 from loyalty.awards.models import BookedAward
 from loyalty.earning.rule_sets import write_rule_set
+from loyalty.http.rules import LARGEST_TILL_FILE
 from loyalty.network.differences import DifferenceService
 from loyalty.network.models import Wish, WishState
 from loyalty.network.wishes import IssueWish, WishService, refuse
@@ -26,8 +27,10 @@ from tests.loyalty.earning.programmes import rule, rule_set
 from tests.loyalty.fills.forecourt import Forecourt
 from tests.loyalty.intake.shop import fuel
 from tests.loyalty.pages.site import CANDIDATE, GIFTS, OTHER_CARD, THREE_DAYS, TIERS, Site, add_plan
-from tests.loyalty.people.team import NAMES, PASSWORD, Browser
+from tests.loyalty.people.team import NAMES, PASSWORD, Browser, text_of
 from tests.loyalty.referrals import written as referrals
+from tests.loyalty.till_files.back_office import HEADER
+from tests.loyalty.till_files.back_office import fuel as fuel_row
 
 BECAUSE = {"reason": "a test of forms"}
 SHORT = ({"reason": "x"}, "Use at least 3 characters")
@@ -185,7 +188,7 @@ class Case:
     thing: Callable[[Site], str] | None = None
     shown: bool = False
     """Whether it answers with a page, which shows something once."""
-    kept: dict[str, str] = field(default_factory=dict)
+    files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
 
 
 M, R, C = Role.MARKETING, Role.MANAGER, Role.CASHIER
@@ -215,6 +218,8 @@ RIGHT = {
     "unit_1": "l",
     "amount_micros_1": "52",
 }
+DAY = "\n".join((HEADER, fuel_row(900), "")).encode()
+"""What a till has written."""
 TASK = {"goal": "streak", "at_1": "3", "points_1": "100", "round": "month", "times": "1"}
 CASES = (
     Case(
@@ -390,6 +395,13 @@ CASES = (
         a_sale,
     ),
     Case("/sales/{sale}/evaluate", R, BECAUSE, (SHORT,), "/sales/{}/evaluate", an_uncovered_sale),
+    Case(
+        "/till-files/new",
+        C,
+        {"station": "S17", "mapping": "station"},
+        (({"station": "S00"}, "no such station"), ({"mapping": "../etc"}, "Choose one of those offered")),
+        files={"file": ("day.csv", DAY)},
+    ),
     Case("/wishes/{wish}/retry", R, BECAUSE, (SHORT,), "/wishes/{}/retry", refused_wish),
     Case("/wishes/{wish}/write-off", R, BECAUSE, (SHORT,), "/wishes/{}/write-off", refused_wish),
     Case("/differences/{difference}/close", R, BECAUSE, (SHORT,), "/differences/{}/close", open_difference),
@@ -450,6 +462,7 @@ ELSEWHERE = {
     "/account/recovery-codes",
     "/customers/{customer}/referral-code",
     "/account/sessions/{session}/end",
+    "/till-files/{file}/take-again",
     "/sign-out",
     "/preferences",
 }
@@ -469,15 +482,15 @@ def test_a_form_is_refused_beside_its_field_and_then_taken(site: Site, case: Cas
     path = "/staff" + (case.path.format(thing) or case.route)
     for other, sentence in case.bad:
         values = {name: value for name, value in (good | other).items() if value != "-"}
-        answer = browser.post(path, values)
+        answer = browser.post(path, values, files=case.files or None)
         said = html.unescape(answer.text)
         assert (answer.status_code, sentence in said) == (422, True), f"{other}: {answer.status_code}"
         typed = {name: value for name, value in values.items() if "password" not in name and name != "again"}
         for name in typed.keys() - other.keys():  # what is not among the options is not offered again
             assert typed[name] in said, f"what was typed is gone: {typed[name]}"
-    answer = browser.post(path, {**good, "idempotency_key": "once"})
+    answer = browser.post(path, {**good, "idempotency_key": "once"}, files=case.files or None)
     assert answer.status_code == (200 if case.shown else 303), answer.text
-    again = browser.post(path, {**good, "idempotency_key": "once"})
+    again = browser.post(path, {**good, "idempotency_key": "once"}, files=case.files or None)
     assert again.status_code == 303, "sent again, it leads to where it has led"
 
 
@@ -512,6 +525,24 @@ def test_a_corrected_sale_shows_by_whom_and_why(site: Site) -> None:
 def test_a_sale_that_no_rules_cover_yet_stays_uncovered(site: Site) -> None:
     answer = signed_in(site, Role.MANAGER).post(f"/staff/sales/{site.things['early']}/evaluate", BECAUSE)
     assert (answer.status_code, "Publish one first" in answer.text) == (422, True)
+
+
+def test_a_tills_file_is_handed_in_and_taken_in_again(site: Site) -> None:
+    cashier, path = signed_in(site, Role.CASHIER), "/staff/till-files/new"
+    answer = cashier.post(path, {"station": "S17", "mapping": "station"})
+    assert (answer.status_code, "Choose a file" in answer.text) == (422, True)
+    large = {"file": ("large.csv", b"x" * (LARGEST_TILL_FILE + 1))}
+    answer = cashier.post(path, {"station": "S17", "mapping": "station"}, files=large)
+    assert (answer.status_code, "larger than 20 MB" in answer.text) == (422, True)
+    assert cashier.post("/staff/customers/new", files=large).status_code == 413
+    file = site.things["file"]
+    said = html.unescape(text_of(cashier.get(f"/staff/till-files/{file}")))
+    assert re.search(r"Booked 1 Known already 0 .* Cannot be booked 1 ", said)
+    assert re.search(r" 3 1 · R7 original Cannot be booked there is no sale 777", said)
+    assert cashier.post(f"/staff/till-files/{file}/take-again").status_code == 303
+    assert "Waits for the worker" in text_of(cashier.get("/staff/till-files", station="S17"))
+    answer = cashier.post(f"/staff/till-files/{file}/take-again")
+    assert (answer.status_code, "not all been taken in yet" in answer.text) == (422, True)
 
 
 def test_a_wish_that_was_decided_about_is_decided_about_once(site: Site) -> None:

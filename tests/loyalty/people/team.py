@@ -81,10 +81,17 @@ class Browser:
         """Opens a page."""
         return self.http.get(path, params=params or None)
 
-    def post(self, path: str, values: Mapping[str, Any] | None = None, *, token: str | None = None) -> httpx.Response:
+    def post(
+        self,
+        path: str,
+        values: Mapping[str, Any] | None = None,
+        *,
+        token: str | None = None,
+        files: Mapping[str, tuple[str, bytes]] | None = None,
+    ) -> httpx.Response:
         """Sends a form with the token of this browser's session, or with another one."""
         own = {csrf.FIELD: csrf.token_for(self.secret()) if token is None else token}
-        return self.http.post(path, data={**own, **(values or {})})
+        return self.http.post(path, data={**own, **(values or {})}, files=files)
 
     def secret(self) -> str:
         """What forms' tokens are made of."""

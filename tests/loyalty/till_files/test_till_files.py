@@ -6,12 +6,15 @@ import subprocess
 import sys
 import threading
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from loyalty.commands import main
+from loyalty.intake import service as intake
+from loyalty.kit.clock import ShiftedClock
 from loyalty.kit.database import Database
 from loyalty.kit.errors import Contradiction
 from loyalty.staff.models import Role
@@ -423,3 +426,50 @@ def test_several_at_once_book_each_document_once(office: BackOffice) -> None:
     with office.database.reading() as session:
         file = TillFileService(session).get(sent.id)
         assert (file.booked, file.known) == (40, 0)
+
+
+# ---------------------------------------------------------------- taken in again
+
+
+def test_what_was_not_booked_is_taken_in_again_from_the_kept_file(office: BackOffice) -> None:
+    file = office.take_in(fuel(1), tea("R1", pieces=-1, original="77", minute=5))
+    assert (fates(file), file["is_kept"]) == ((1, 0, 0, 1), True)
+    office.take_in(tea(77, pieces=2, minute=1))
+    again = office.shop.api.post(f"/v1/till-files/{file['id']}/take-again", None, Role.CASHIER)
+    assert (again.status_code, again.json()["state"]) == (202, "waiting")
+    refused(office.shop.api.post(f"/v1/till-files/{file['id']}/take-again", None), 409, "file_in_work")
+    assert office.work() == 1
+    seen = office.seen(file)
+    assert (fates(seen), seen["is_kept"]) == ((1, 1, 0, 0), False)
+    refused(office.shop.api.post(f"/v1/till-files/{file['id']}/take-again", None), 409, "file_not_kept")
+    refused(office.shop.api.post("/v1/till-files/tlf_x/take-again", None), 404, "unknown_till_file")
+
+
+def test_a_failure_of_ours_is_no_refusal(office: BackOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails is told from what cannot be booked, and is booked when the file is taken in again."""
+    book = intake.book
+
+    def failing(session: Any, rows: Any, visits: Any) -> None:
+        if any(row.number == "2" for row in rows):
+            raise RuntimeError("a defect")
+        book(session, rows, visits)
+
+    monkeypatch.setattr(intake, "book", failing)
+    file = office.take_in(fuel(1), fuel(2, minute=1), fuel(3, minute=2))
+    assert (fates(file), file["fates"]["not_booked"]) == ((2, 0, 0, 0), 1)
+    assert office.refusals(file) == [("not_booked", 3, "sale", "2")]
+    monkeypatch.undo()
+    done(office.shop.api.post(f"/v1/till-files/{file['id']}/take-again", None))
+    office.work()
+    assert (fates(office.seen(file)), len(office.sales())) == ((1, 2, 0, 0), 3)
+
+
+@pytest.mark.parametrize("programme_url", ["sqlite"], indirect=True)
+def test_a_file_is_not_kept_for_ever(office: BackOffice, shifted: ShiftedClock) -> None:
+    file = office.take_in(fuel(1), tea("R1", pieces=-1, original="77", minute=5))
+    for days, is_kept in ((80, True), (20, False)):
+        shifted.ahead += timedelta(days=days)
+        with office.database.session.begin() as session:
+            TillFileService(session).clean_up()
+        assert office.seen(file)["is_kept"] is is_kept
+    assert office.refusals(file) == [("refused", 3, "original", "R1")]

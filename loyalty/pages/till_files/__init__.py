@@ -1,0 +1,1 @@
+"""Till files: handed in, what became of them, and what was not booked."""
