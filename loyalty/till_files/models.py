@@ -55,7 +55,7 @@ class TillFile(Base):
     """Of what it says: with another mapping the file is taken in from its beginning."""
     content: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     """The file that was sent over HTTP, until all of it is booked."""
-    is_kept: Mapped[bool] = column_property(content.is_not(None))  # type: ignore[attr-defined]
+    is_kept: Mapped[bool] = column_property(content.is_not(None))
     state: Mapped[FileState] = mapped_column(chosen(FileState), default=FileState.WAITING)
     problem: Mapped[str | None] = mapped_column(Text)
     read_at: Mapped[datetime]
