@@ -13,6 +13,7 @@ import loyalty.models  # noqa: F401 (all tables)
 from loyalty.api.audit_log import routes as audit_log
 from loyalty.api.corrections import routes as corrections
 from loyalty.api.customers import routes as customers
+from loyalty.api.debts import routes as debts
 from loyalty.api.devices import routes as devices
 from loyalty.api.differences import routes as differences
 from loyalty.api.fills import routes as fills
@@ -61,6 +62,7 @@ ROUTERS = (
     stations.router,
     seasons.router,
     wishes.router,
+    debts.router,
     differences.router,
     keys.router,
     audit_log.router,

@@ -17,7 +17,7 @@ from loyalty.gifts.models import KeptGiftPlan
 from loyalty.http.idempotency.models import IdempotencyRecord
 from loyalty.messages.models import Delivery, HeardUntil, KeptKind, Message
 from loyalty.mqtt.models import RefusedMessage
-from loyalty.network.models import Check, Difference, Member, OutgoingOrder, Wish
+from loyalty.network.models import Check, Debt, Difference, Member, OutgoingOrder, SetOff, Wish
 from loyalty.people.models import Person, RecoveryCode, StaffSession
 from loyalty.referrals.models import KeptReferralScheme, Referral, ReferralCode
 from loyalty.rule_sets.models import KeptRuleSet
@@ -44,6 +44,7 @@ TABLES = (
     Customer,
     CustomerDay,
     CustomerSession,
+    Debt,
     Delivery,
     Device,
     DeviceEvent,
@@ -69,6 +70,7 @@ TABLES = (
     ReferralCode,
     RecoveryCode,
     SeenDevice,
+    SetOff,
     SignInCode,
     RefusedMessage,
     StaffSession,

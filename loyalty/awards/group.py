@@ -25,8 +25,9 @@ from loyalty.earning.rule_sets import RuleSet
 from loyalty.earning.snapshot import Remainder, Snapshot, Spent
 from loyalty.kit.database import clock_of
 from loyalty.kit.ids import new_ids
+from loyalty.network.issues import IssueGroup
 from loyalty.network.members import as_member
-from loyalty.network.wishes import IssueWish, WishService
+from loyalty.network.wishes import IssueWish
 from loyalty.rule_sets.models import KeptRuleSet
 from loyalty.rule_sets.service import content_of
 from loyalty.sales.before import Before
@@ -39,13 +40,17 @@ class AwardGroup:
     """The awards of a group, with the budgets and remainders that they change."""
 
     def __init__(
-        self, session: Session, customers: Collection[str], kept: Collection[KeptRuleSet], days: Collection[date]
+        self,
+        session: Session,
+        customers: Collection[str],
+        kept: Collection[KeptRuleSet],
+        days: Collection[date],
+        issues: IssueGroup,
     ) -> None:
         self._awards = AwardRepository(session)
-        self._wishes = WishService(session)
+        self._issues = issues
         self._now = clock_of(session).now()
         self._rows: list[dict[str, Any]] = []
-        self._wanted: list[IssueWish] = []
         sets = [content_of(one) for one in kept]
         budgets = {budget for rules in sets for budget in budgets_of(rules)}
         limits = {rule.budget for rules in sets for rule in rules.earning if rule.budget is not None}
@@ -78,7 +83,7 @@ class AwardGroup:
                 }
             )
             if reference is not None:
-                self._wanted.append(_wish(reference, kept.program, award, customer, sale_id))
+                self._issues.add(_wish(reference, kept.program, award, customer, sale_id))
             if award.carries:
                 self._carry(customer.id, rules.id, award.rule, award.carried)
             for taking in award.takings:
@@ -90,7 +95,7 @@ class AwardGroup:
         """Writes awards and wishes. Their sales are there, and what budgets and remainders are now is written by the session."""
         keys = new_ids("awd", len(self._rows))
         self._awards.insert([{"id": key, **row} for key, row in zip(keys, self._rows, strict=True)])
-        self._wishes.wish_first(self._wanted)
+        self._issues.write()
 
     def _snapshot(self, customer: Customer, rules: RuleSet, sale: Sale, before: Before) -> Snapshot:
         remainders = self._remainders.get((customer.id, rules.id), {})

@@ -7,7 +7,7 @@ rules, so no two sales pay what only one of them can have.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 from pydantic import TypeAdapter
@@ -20,9 +20,11 @@ from loyalty.earning.awards import Award
 from loyalty.earning.returns import TakeBack, undo
 from loyalty.earning.rule_sets import RuleSet
 from loyalty.kit.errors import Contradiction
+from loyalty.network.debts import REASON
 from loyalty.network.wishes import ReverseWish, WishService
 from loyalty.rule_sets.models import KeptRuleSet
 from loyalty.rule_sets.service import content_of
+from loyalty.sales.models import Document
 from loyalty.sales.types import Return, Sale
 
 _AWARD: TypeAdapter[Award] = TypeAdapter(Award)
@@ -47,18 +49,29 @@ class AwardService:
         return [(rows[taken.rule], taken) for taken in undo(sale, map(award_of, rows.values()), earlier, returned)]
 
     def take_back(
-        self, return_id: str, document: str, wanted: Sequence[tuple[BookedAward, TakeBack]]
+        self, return_id: str, document: Document, sold: Document, wanted: Sequence[tuple[BookedAward, TakeBack]]
     ) -> Sequence[BookedTakeBack]:
-        """Books what a return takes back, and wishes for it. `document` is the till's number of the return."""
+        """Books what a return takes back, and wishes for it. The documents are the till's numbers of the return and of its sale."""
         self.hold_budgets((award_of(row).rule_set, row.rule) for row, taken in wanted if taken.budgets)
-        return [self._taken(return_id, document, row, taken) for row, taken in wanted]
+        reason = {
+            "en": f"the return of sale {sold.number} of {sold.business_day}",
+            "zh": f"{sold.business_day} 第 {sold.number} 号销售的退货",
+        }
+        return [self._taken(return_id, document, reason, row, taken) for row, taken in wanted]
 
-    def _taken(self, return_id: str, document: str, row: BookedAward, taken: TakeBack) -> BookedTakeBack:
+    def _taken(
+        self, return_id: str, document: Document, reason: Mapping[str, str], row: BookedAward, taken: TakeBack
+    ) -> BookedTakeBack:
         rule_set = award_of(row).rule_set
-        reference = f"return:{document}:{taken.rule}"
-        is_wished = taken.points > 0 and self._wish_back(reference, row, taken.points, return_id)
+        wanted = ReverseWish(
+            reference=f"return:{document}:{taken.rule}",
+            original=row.reference or "",
+            points=taken.points,
+            facts={"return": return_id, "award": row.id, REASON: reason},
+        )
+        is_wished = taken.points > 0 and self._wish_back(wanted)
         booked = BookedTakeBack(
-            return_id=return_id, award_id=row.id, points=taken.points, reference=reference if is_wished else None
+            return_id=return_id, award_id=row.id, points=taken.points, reference=wanted.reference if is_wished else None
         )
         self._awards.add(booked)
         if taken.carried:
@@ -67,12 +80,10 @@ class AwardService:
             self._budgets.take(rule_set, taking, -taking.points)
         return booked
 
-    def _wish_back(self, reference: str, row: BookedAward, points: int, return_id: str) -> bool:
+    def _wish_back(self, wanted: ReverseWish) -> bool:
         """Whether there is something to take back: an award that a person has written off was never given."""
-        assert row.reference is not None, "an award of points has a wish"
-        facts = {"return": return_id, "award": row.id}
         try:
-            self._wishes.wish(ReverseWish(reference=reference, original=row.reference, points=points, facts=facts))
+            self._wishes.wish(wanted)
         except Contradiction as error:
             if error.code != "original_written_off":
                 raise

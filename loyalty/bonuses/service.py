@@ -19,6 +19,8 @@ from loyalty.kit.database import clock_of
 from loyalty.kit.errors import Contradiction
 from loyalty.kit.ids import new_id
 from loyalty.messages.service import MessageService, NewMatter
+from loyalty.network.debts import REASON
+from loyalty.network.issues import IssueGroup
 from loyalty.network.members import as_member
 from loyalty.network.wishes import IssueWish, ReverseWish, WishService
 
@@ -64,27 +66,17 @@ class BonusService:
         """Gives a customer a bonus that they do not have."""
         bonus = Bonus(**_row(customer, wanted), revoked_at=None, revoked_for=None, revoked_by=None)
         self._bonuses.add(bonus)
-        self._wishes.wish_first([_wish(customer, wanted, bonus.id)])
+        issues = IssueGroup(self._session, [customer])
+        issues.add(_wish(customer, wanted, bonus.id))
+        issues.write()
         self._messages.notify_first([_message(customer, wanted, bonus.id)])
         return bonus
-
-    def grant_all(self, wanted: Sequence[tuple[str, Grant]]) -> None:
-        """The same with several customers and bonuses, by as many statements."""
-        now = clock_of(self._session).now()
-        rows = [_row(customer, one) | {"created_at": now} for customer, one in wanted]
-        self._bonuses.insert([row | {"cause": row["cause"].value} for row in rows])
-        self._wishes.wish_first(
-            [_wish(customer, one, row["id"]) for (customer, one), row in zip(wanted, rows, strict=True)]
-        )
-        self._messages.notify_first(
-            [_message(customer, one, row["id"]) for (customer, one), row in zip(wanted, rows, strict=True)]
-        )
 
     def revoke(self, bonus: Bonus, *, because: str) -> None:
         """Takes a bonus back. `because` is the id of what undid it. A bonus that a person has written off was never given."""
         reference = f"revoke:{bonus.id}"
         bonus.revoked_at, bonus.revoked_for = clock_of(self._session).now(), because
-        facts = {"bonus": bonus.id, "because": because}
+        facts = {"bonus": bonus.id, "because": because, REASON: bonus.reason}
         try:
             self._wishes.wish(
                 ReverseWish(reference=reference, original=bonus.reference, points=bonus.points, facts=facts)
@@ -139,17 +131,26 @@ class BonusService:
 class BonusGroup:
     """The bonuses that a group of sales earns: gathered, and written at once."""
 
-    def __init__(self, session: Session) -> None:
-        self._bonuses = BonusService(session)
-        self._wanted: list[tuple[str, Grant]] = []
+    def __init__(self, session: Session, issues: IssueGroup) -> None:
+        self._session = session
+        self._issues = issues
+        self._rows: list[dict[str, Any]] = []
+        self._messages: list[NewMatter] = []
 
     def grant(self, customer: str, wanted: Grant) -> None:
         """Gives a customer a bonus that they do not have."""
-        self._wanted.append((customer, wanted))
+        row = _row(customer, wanted)
+        self._rows.append(row)
+        self._issues.add(_wish(customer, wanted, row["id"]))
+        self._messages.append(_message(customer, wanted, row["id"]))
 
     def write(self) -> None:
         """Writes what was given."""
-        self._bonuses.grant_all(self._wanted)
+        now = clock_of(self._session).now()
+        rows = [row | {"created_at": now, "cause": row["cause"].value} for row in self._rows]
+        BonusRepository(self._session).insert(rows)
+        self._issues.write()
+        MessageService(self._session).notify_first(self._messages)
 
 
 def _row(customer: str, wanted: Grant) -> dict[str, Any]:

@@ -28,6 +28,7 @@ STATES: Final[Mapping[WishState, tuple[Text, str]]] = {
     WishState.REFUSED: (lazy("Being looked into"), "warn"),
     WishState.RETRIED: (lazy("Being booked"), "info"),
     WishState.WRITTEN_OFF: (lazy("Not booked"), ""),
+    WishState.SET_OFF: (lazy("Set off against what was owed"), ""),
 }
 
 

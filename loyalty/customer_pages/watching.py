@@ -21,6 +21,7 @@ from loyalty.customer_sessions.service import CustomerSessionService, SignedInCu
 from loyalty.customers.service import CustomerService
 from loyalty.kit.database import Database, clock_of
 from loyalty.kit.sessions import Limits
+from loyalty.network.debts import DebtService
 from loyalty.network.wishes import WishService
 from pages.live import ENDED
 
@@ -47,12 +48,9 @@ def seen_of(session: Session, customers: Collection[str]) -> Mapping[str, str]:
     bought = ActivityService(session).between([*customers], *days)
     given = BonusService(session).newest_of(customers)
     wishes = WishService(session).open_of(customers)
-    return {
-        one: sha256(repr((standing.get(one), bought.get(one), given.get(one), wishes.get(one))).encode()).hexdigest()[
-            :16
-        ]
-        for one in customers
-    }
+    owed = DebtService(session).owed_by(customers)
+    parts = (standing, bought, given, wishes, owed)
+    return {one: sha256(repr([part.get(one) for part in parts]).encode()).hexdigest()[:16] for one in customers}
 
 
 @dataclass(eq=False, slots=True)

@@ -19,6 +19,7 @@ from loyalty.customers.repository import CustomerRepository, Standing
 from loyalty.kit.database import clock_of, lock
 from loyalty.kit.errors import Contradiction, Malformed, Unknown
 from loyalty.kit.ids import new_id
+from loyalty.network.debts import DebtService
 from loyalty.network.members import MemberService
 
 _LEAP_YEAR: Final = 2000
@@ -41,6 +42,7 @@ class CustomerService:
         self._session = session
         self._customers = CustomerRepository(session)
         self._members = MemberService(session)
+        self._debts = DebtService(session)
         self._log = AuditLog(session)
 
     # ---------------------------------------------------------------- joining and leaving
@@ -78,6 +80,7 @@ class CustomerService:
             customer.birth_month = customer.birth_day = None
             customer.erased_at = clock_of(self._session).now()
             self._members.erase(customer.id)
+            self._debts.write_off_all(customer.id, actor=actor, reason=reason)
             self._log.note(actor, "customer.erased", customer.id, reason=reason)
         return customer
 

@@ -16,6 +16,7 @@ from loyalty.earning.reasons import Text
 from loyalty.gifts.models import KeptGiftPlan
 from loyalty.gifts.plans import GiftPlan, birthdays_on, read_gift_plan, write_gift_plan
 from loyalty.kit.database import clock_of
+from loyalty.network.issues import IssueGroup
 from loyalty.plans.service import PlanService
 from loyalty.sales.reading import SalesReader
 
@@ -53,7 +54,7 @@ class GiftService:
 
     def review(self, customer: Customer) -> None:
         """Gives a customer what is due for joining and for the profile."""
-        bonuses = BonusGroup(self._session)
+        bonuses = BonusGroup(self._session, IssueGroup(self._session))
         GiftGroup(self._session, [customer], bonuses).review(
             customer, has_bought=partial(self._has_something, customer)
         )

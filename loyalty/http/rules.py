@@ -37,6 +37,8 @@ RULES: Final[dict[tuple[str, str], frozenset[Role]]] = {
     ("POST", "/v1/wishes/{wish}/write-off"): _MANAGERS,
     ("GET", "/v1/differences"): _LOOKING,
     ("POST", "/v1/differences/{difference}/close"): _MANAGERS,
+    ("GET", "/v1/debts"): _ALL_BUT_DEVICES,
+    ("POST", "/v1/debts/{debt}/write-off"): _MANAGERS,
     ("GET", "/v1/keys"): _LOOKING,
     ("POST", "/v1/keys"): _MANAGERS,
     ("POST", "/v1/keys/{key}/revoke"): _MANAGERS,

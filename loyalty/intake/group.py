@@ -17,6 +17,7 @@ from loyalty.awards.group import AwardGroup
 from loyalty.bonuses.service import BonusGroup
 from loyalty.customers.models import Customer
 from loyalty.gifts.service import GiftGroup
+from loyalty.network.issues import IssueGroup
 from loyalty.referrals.group import ReferralGroup
 from loyalty.rule_sets.models import KeptRuleSet
 from loyalty.rule_sets.service import RuleSetService, content_of
@@ -58,7 +59,8 @@ def earn(session: Session, visit: Visit) -> int:
     kept = covering(visit.sale, RuleSetService(session).in_force(visit.sale.local_time.date()))
     if kept is None:
         return 0
-    awards = AwardGroup(session, [visit.customer.id], [kept], [visit.sale.business_day])
+    issues = IssueGroup(session, [visit.customer.id])
+    awards = AwardGroup(session, [visit.customer.id], [kept], [visit.sale.business_day], issues)
     points = _earn(awards, visit, kept, visit.before)
     session.flush()
     awards.write()
@@ -75,10 +77,12 @@ class _Group:
         days = {sale.business_day for sale in sales}
         self._rule_sets = RuleSetService(session).in_force_on(sale.local_time.date() for sale in sales)
         covered = {kept.id: kept for sale in sales if (kept := self._covering(sale)) is not None}
-        self._awards = AwardGroup(session, customers, [*covered.values()], days)
-        self._bonuses = BonusGroup(session)
+        issues = IssueGroup(session)
+        self._awards = AwardGroup(session, customers, [*covered.values()], days, issues)
+        self._bonuses = BonusGroup(session, issues)
         self._tasks = TaskGroup(session, sales, self._bonuses)
         self._referrals = ReferralGroup(session, customers, self._bonuses)
+        issues.expect({*customers, *self._referrals.referrers})
         self._gifts = GiftGroup(session, customers.values(), self._bonuses)
         self._tiers = TierGroup(session, customers)
         self._days = DayGroup(session, {(sale.customer, sale.business_day) for sale in sales})

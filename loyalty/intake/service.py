@@ -242,7 +242,7 @@ class IntakeService:
             raise malformed(error) from None
         row.sale_id = recorded.id
         self._session.flush()
-        self._awards.take_back(row.id, str(document_of(row)), taken)
+        self._awards.take_back(row.id, document_of(row), document_of(recorded), taken)
         return sum(one.points for _, one in taken)
 
     # ---------------------------------------------------------------- what is known later

@@ -24,6 +24,9 @@ class Metrics:
             "Age of the oldest wish that the network has not decided",
             registry=self.registry,
         )
+        self.owed = Gauge(
+            "loyalty_points_owed", "Points that customers owe, by program", ["program"], registry=self.registry
+        )
         self.orders = Gauge("loyalty_orders_open", "Orders that the network has not decided", registry=self.registry)
         self.failing = Gauge(
             "loyalty_orders_failing",

@@ -29,7 +29,7 @@ _PIECE = 500
 """Wishes or movements that are compared at a time."""
 _OVERLAP = timedelta(hours=1)
 """Longer than any request of the gateway takes."""
-_CONTRADICTED = (WishState.REFUSED, WishState.RETRIED, WishState.WRITTEN_OFF)
+_CONTRADICTED = (WishState.REFUSED, WishState.RETRIED, WishState.WRITTEN_OFF, WishState.SET_OFF)
 """States that say that there is no movement."""
 
 
@@ -152,7 +152,7 @@ def _strangeness(wish: Wish | None, movement: Movement) -> str | None:
 
 
 def _of_wish(wish: Wish) -> dict[str, Any]:
-    return {"state": wish.state.value, "program": wish.program, "points": wish.points, "leaf": wish.leaf}
+    return {"state": wish.state.value, "program": wish.program, "points": wish.moving, "leaf": wish.leaf}
 
 
 def _of_movement(movement: Movement) -> dict[str, Any]:

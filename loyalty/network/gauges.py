@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from loyalty.kit.database import clock_of
 from loyalty.kit.metrics import Metrics
+from loyalty.network.debt_repository import DebtRepository
 from loyalty.network.difference_repository import DifferenceRepository
 from loyalty.network.order_repository import OrderRepository
 from loyalty.network.wish_repository import WishRepository
@@ -23,6 +24,9 @@ def read_gauges(session: Session, metrics: Metrics) -> None:
     total, failing = OrderRepository(session).open_and_failing()
     metrics.orders.set(total)
     metrics.failing.set(failing)
+    metrics.owed.clear()
+    for program, owed in DebtRepository(session).owed().items():
+        metrics.owed.labels(program).set(owed)
     differences = DifferenceRepository(session)
     metrics.differences.set(differences.open_count())
     check = differences.last_check()

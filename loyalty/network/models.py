@@ -28,6 +28,8 @@ class WishState(StrEnum):
     """It was refused, and another wish has taken its place."""
     WRITTEN_OFF = "written_off"
     """It was refused, and a person has given it up."""
+    SET_OFF = "set_off"
+    """Nothing of it moves: all of it was set off against what the member owes."""
 
 
 class MemberState(StrEnum):
@@ -89,6 +91,7 @@ class Wish(Base):
     __tablename__ = "wishes"
     __table_args__ = (
         CheckConstraint("points > 0", name="points"),
+        CheckConstraint("set_off BETWEEN 0 AND points", name="set_off"),
         Index("wishes_state_index", "state", "id"),
         Index("wishes_order_index", "order_id"),
         Index("wishes_original_index", "original_id"),
@@ -105,6 +108,8 @@ class Wish(Base):
     member: Mapped[str] = mapped_column(String(200))
     """As the network is asked: `external:` and the merchant's number for the customer, or `mem_...`."""
     points: Mapped[int] = mapped_column(Big)
+    set_off: Mapped[int] = mapped_column(Big, default=0, server_default="0")
+    """Points of them that do not move: those of an issue pay what the member owes, and those of a reversal are owed."""
     expires_on: Mapped[date | None]
     facts: Mapped[dict[str, Any]] = mapped_column(JSON)
     """What is kept beside the movement, for whoever asks later why it was made."""
@@ -127,6 +132,57 @@ class Wish(Base):
     compared_at: Mapped[datetime | None]
     """When the check found it on the chain, or found that it is not there."""
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
+
+    @property
+    def moving(self) -> int:
+        """The points that move."""
+        return self.points - self.set_off
+
+
+class Debt(Base):
+    """Points that should have been taken back, and were spent. What the member is given next pays them."""
+
+    __tablename__ = "debts"
+    __table_args__ = (
+        CheckConstraint(
+            "points > 0 AND written_off >= 0 AND owed >= 0 AND owed + written_off <= points", name="points"
+        ),
+        Index("debts_member_index", "member", "id"),
+        Index("debts_wish_index", "wish_id"),
+        partial_index("debts_open_index", "member", "program", "id", where="owed > 0"),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    member: Mapped[str] = mapped_column(String(200))
+    program: Mapped[str] = mapped_column(String(32))
+    """Points of this program pay it, and of no other one: they are worth something else."""
+    wish_id: Mapped[str] = mapped_column(ForeignKey("wishes.id"))
+    """The reversal for which points were missing."""
+    reason: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """What was taken back, in both languages: `en` and `zh`."""
+    points: Mapped[int] = mapped_column(Big)
+    """That were missing."""
+    owed: Mapped[int] = mapped_column(Big)
+    """What is left of them."""
+    written_off: Mapped[int] = mapped_column(Big, default=0)
+    """What a person has given up of them."""
+    created_at: Mapped[datetime] = mapped_column(default=time_of_insert)
+
+
+class SetOff(Base):
+    """Points of a wish that pay a debt in place of moving."""
+
+    __tablename__ = "set_offs"
+    __table_args__ = (
+        CheckConstraint("points > 0 AND undone >= 0 AND undone <= points", name="points"),
+        Index("set_offs_debt_index", "debt_id"),
+    )
+
+    wish_id: Mapped[str] = mapped_column(ForeignKey("wishes.id"), primary_key=True)
+    debt_id: Mapped[str] = mapped_column(ForeignKey("debts.id"), primary_key=True)
+    points: Mapped[int] = mapped_column(Big)
+    undone: Mapped[int] = mapped_column(Big, default=0)
+    """What is owed again, because what the wish is for came back."""
 
 
 class Member(Base):

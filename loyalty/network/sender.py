@@ -16,6 +16,7 @@ from loyalty.kit.settings import Settings
 from loyalty.network.enrolment import Enrolment
 from loyalty.network.kinds import KINDS
 from loyalty.network.models import OrderState, Wish
+from loyalty.network.outcomes import SPENT
 from loyalty.network.sending import LostLease, OutgoingOrders, Reason, Work
 from tongdui import (
     APIError,
@@ -146,6 +147,8 @@ class Sender:
         if error.code in _PASSING:
             self.orders.sign_anew(work, str(error))
             return None
+        if error.code == SPENT and (short := self._short(work, pointed or work.wishes)) is not None:
+            return self._owed(work, short, error)
         if pointed:
             return self.orders.refuse(work, {wish.id: (error.code, detail) for wish, detail in pointed.items()})
         if isinstance(error, ForbiddenError):
@@ -153,6 +156,25 @@ class Sender:
         if len(work.wishes) > 1:
             return self.orders.split(work)
         return self.orders.refuse(work, {work.wishes[0].id: (error.code, error.detail)})
+
+    def _short(self, work: Work, suspects: Iterable[Wish]) -> dict[str, int] | None:
+        """How many points of the one reversal among these can be taken back, by its id; None if it is not said which one it is."""
+        found = [wish for wish in suspects if wish.original_id is not None]
+        if len(found) != 1:
+            return None
+        (wish,) = found
+        accounts = self._client.members.accounts(wish.member)
+        there = sum(account.available for account in accounts if account.program == wish.program)
+        earlier = [one for one in work.wishes if one.original_id is not None and one.id < wish.id]
+        taken = sum(one.moving for one in earlier if (one.member, one.program) == (wish.member, wish.program))
+        return {wish.id: min(max(0, there - taken), wish.moving)}
+
+    def _owed(self, work: Work, short: Mapping[str, int], error: APIError) -> Work | None:
+        """Takes back what is there, and the rest is owed."""
+        if any(wish.moving == short.get(wish.id) for wish in work.wishes):
+            self.orders.sign_anew(work, str(error))  # points have come meanwhile: now they are all there
+            return None
+        return self.orders.owe(work, short)
 
     def _adopt(self, work: Work, error: APIError, suspects: Iterable[Wish]) -> Work | None:
         """The network has some of the wishes: from an earlier life of this database, or from somebody else."""

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from loyalty.kit.database import Database
 from loyalty.kit.ids import new_id
 from loyalty.kit.settings import Settings
+from loyalty.network.debts import DebtService
 from loyalty.network.models import OrderState, OutgoingOrder, Wish, WishState
 from loyalty.network.order_repository import OrderRepository
 from loyalty.network.outcomes import settle
@@ -119,6 +120,15 @@ class OutgoingOrders:
                 if wish.id in reasons:
                     refuse(wish, *reasons[wish.id])
                     wish.order_id = None
+            return self._changed(session, order, work)
+
+    def owe(self, work: Work, there: Mapping[str, int]) -> Work:
+        """Has these reversals (by id) take back the points that are there; the others are owed. All is signed anew, with the same
+        nonce."""
+        with self._changing(work) as (session, order):
+            for wish in WishRepository(session).of_order(order):
+                if wish.id in there:
+                    DebtService(session).book(wish, there[wish.id])
             return self._changed(session, order, work)
 
     def split(self, work: Work) -> Work:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from loyalty.kit.bulk_insert import insert_all
@@ -57,8 +57,9 @@ class WishRepository:
     def undone_points(self, original: Wish) -> int:
         """How many of its points are undone, or will be."""
         gone = (WishState.REFUSED, WishState.RETRIED, WishState.WRITTEN_OFF)
-        query = select(func.coalesce(func.sum(Wish.points), 0)).where(
-            Wish.original_id == original.id, Wish.state.not_in(gone)
+        points = case((Wish.state.in_(gone), Wish.set_off), else_=Wish.points)
+        query = select(func.coalesce(func.sum(points), 0)).where(
+            Wish.original_id == original.id, Wish.state != WishState.RETRIED
         )
         return int(self._session.scalar(query) or 0)
 

@@ -14,6 +14,7 @@ from loyalty.audit_log.service import AuditLog
 from loyalty.kit.database import clock_of, lock_all
 from loyalty.kit.errors import Contradiction, Malformed, Unknown
 from loyalty.kit.ids import new_id, new_ids
+from loyalty.network.debts import DebtService, PaidFor, set_off
 from loyalty.network.kinds import ISSUE, REVERSE
 from loyalty.network.members import EXTERNAL, as_member
 from loyalty.network.models import REFERENCE, Wish, WishState
@@ -65,6 +66,7 @@ class WishService:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._wishes = WishRepository(session)
+        self._debts = DebtService(session)
         self._log = AuditLog(session)
 
     def wish(self, wanted: IssueWish | ReverseWish) -> Wish:
@@ -87,7 +89,7 @@ class WishService:
             wish = self._issue(one) if isinstance(one, IssueWish) else self._reverse(one)
             if (other := known.get(one.reference)) is None:
                 if wish.original_id is not None:
-                    self._refuse_too_much(wish)
+                    self._part(wish)
                 new.append(wish)
             elif _content(other) != _content(wish):
                 raise Contradiction("duplicate_reference", f"{one.reference} is the reference of another wish")
@@ -95,13 +97,16 @@ class WishService:
         self._wishes.add(*new)
         return wishes
 
-    def wish_first(self, wanted: Sequence[IssueWish]) -> None:
-        """Writes wishes under references that nobody has used, or can use before this transaction ends. Raises Malformed."""
+    def wish_first(self, wanted: Sequence[IssueWish], set_off: Sequence[int]) -> Sequence[str]:
+        """Writes wishes under references that nobody has used, or can use before this transaction ends; their ids. `set_off` says
+        how many points of each pay what its member owes. Raises Malformed."""
         now = clock_of(self._session).now()
         for one in wanted:
             _check(one)
         keys = new_ids(_PREFIX, len(wanted))
-        self._wishes.insert([_row(key, one, now) for key, one in zip(keys, wanted, strict=True)])
+        rows = [_row(key, one, paid, now) for key, one, paid in zip(keys, wanted, set_off, strict=True)]
+        self._wishes.insert(rows)
+        return keys
 
     def _issue(self, wanted: IssueWish) -> Wish:
         return _new(
@@ -132,8 +137,17 @@ class WishService:
             original_id=found.id,
         )
 
-    def _refuse_too_much(self, reversal: Wish) -> None:
-        """All that undo a wish undo no more than it has."""
+    def _part(self, reversal: Wish) -> None:
+        """What comes back is taken from the points that have moved; only what is more than these is owed again. So it is as if less
+        had been given from the start."""
+        original, left = self._refuse_too_much(reversal)
+        owed_again = max(0, reversal.moving - (left - (original.set_off - self._debts.undone(original))))
+        if owed_again:
+            self._debts.undo(original, owed_again)
+            set_off(reversal, owed_again)
+
+    def _refuse_too_much(self, reversal: Wish) -> tuple[Wish, int]:
+        """All that undo a wish undo no more than it has. The original, held, and how much of it is left."""
         assert reversal.original_id is not None
         original = self._wishes.get(reversal.original_id, for_update=True)
         assert original is not None
@@ -142,18 +156,17 @@ class WishService:
                 "original_written_off", f"{original.reference} was given up: there is nothing to take back"
             )
         left = original.points - self._wishes.undone_points(original)
-        if reversal.points > left:
+        if reversal.moving > left:
             raise Contradiction(
-                "over_reversal", f"{original.reference} has {left} points left to take back, not {reversal.points}"
+                "over_reversal", f"{original.reference} has {left} points left to take back, not {reversal.moving}"
             )
+        return original, left
 
     # ---------------------------------------------------------------- a person decides
 
     def retry(self, wish_id: str, *, actor: str, reason: str) -> Wish:
         """Has a new wish take the place of a refused one, under a reference of its own. What undoes it follows."""
         refused = self._refused(wish_id)
-        if refused.original_id is not None:
-            self._refuse_too_much(refused)
         retry = _new(
             refused.kind,
             self._next_reference(refused),
@@ -164,17 +177,23 @@ class WishService:
             expires_on=refused.expires_on,
             original_id=refused.original_id,
             retry_of=refused.id,
+            set_off=refused.set_off,
         )
+        if retry.original_id is not None:
+            self._part(retry)
         self._wishes.add(retry)
         self._wishes.follow(refused, retry)
+        self._debts.follow(refused, retry)
         refused.state = WishState.RETRIED
         self._note(refused, "wish.retried", actor, reason, {"retried_as": retry.id})
         return retry
 
     def write_off(self, wish_id: str, *, actor: str, reason: str) -> Wish:
-        """Gives a refused wish up. What waits to undo it is refused, because there is nothing to undo."""
+        """Gives a refused wish up. What waits to undo it is refused, as there is nothing to undo; what it paid is owed again."""
         wish = self._refused(wish_id)
         wish.state = WishState.WRITTEN_OFF
+        if wish.original_id is None and wish.set_off:
+            self._debts.undo(wish, wish.set_off - self._debts.undone(wish))
         for reversal in self._wishes.waiting_on(wish):
             refuse(reversal, "original_written_off", f"{wish.reference} was given up: there is nothing to take back")
         self._note(wish, "wish.written_off", actor, reason, {})
@@ -224,11 +243,17 @@ class WishService:
             found[reference] = last
         return found
 
+    def set_off_by(self, references: Iterable[str]) -> Mapping[str, Sequence[PaidFor]]:
+        """What the wishes with these references set off against what their members owe; which sets off nothing is left out."""
+        wishes = {reference: wish.id for reference, wish in self.latest(references).items() if wish.set_off}
+        found = self._debts.set_off_by(wishes.values()) if wishes else {}
+        return {reference: found[wish] for reference, wish in wishes.items() if wish in found}
+
     def open_of(self, customers: Iterable[str]) -> Mapping[str, Sequence[OpenWish]]:
         """What is on its way for these customers, or waits for a decision; who has nothing is left out."""
         found: dict[str, list[OpenWish]] = {}
         for wish in self._wishes.open_of([as_member(customer) for customer in customers]):
-            points = wish.points if wish.original_id is None else -wish.points
+            points = wish.moving if wish.original_id is None else -wish.moving
             open_wish = OpenWish(wish.id, wish.program, points, wish.state)
             found.setdefault(wish.member.removeprefix(EXTERNAL), []).append(open_wish)
         return found
@@ -267,12 +292,13 @@ def _new(
         points=points,
         facts=dict(facts),
         state=WishState.WAITING,
-        **more,
+        **{"set_off": 0} | more,
     )
 
 
-def _row(key: str, wanted: IssueWish, now: datetime) -> dict[str, Any]:
-    """A new wish as a row."""
+def _row(key: str, wanted: IssueWish, paid: int, now: datetime) -> dict[str, Any]:
+    """A new wish as a row. `paid` points of it pay what the member owes."""
+    state = WishState.SET_OFF if paid == wanted.points else WishState.WAITING
     return {
         "id": key,
         "kind": ISSUE.name,
@@ -280,9 +306,10 @@ def _row(key: str, wanted: IssueWish, now: datetime) -> dict[str, Any]:
         "program": wanted.program,
         "member": wanted.member,
         "points": wanted.points,
+        "set_off": paid,
         "expires_on": wanted.expires_on,
         "facts": dict(wanted.facts),
-        "state": WishState.WAITING.value,
+        "state": state.value,
         "created_at": now,
     }
 

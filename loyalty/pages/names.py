@@ -41,6 +41,7 @@ WISH_STATES: Final[Mapping[WishState, tuple[Text, str]]] = {
     WishState.REFUSED: (lazy("Refused"), "bad"),
     WishState.RETRIED: (lazy("Retried"), ""),
     WishState.WRITTEN_OFF: (lazy("Written off"), ""),
+    WishState.SET_OFF: (lazy("Set off"), ""),
 }
 DIFFERENCES: Final[Mapping[str, Text]] = {
     "missing_there": lazy("Settled here, and the network does not know it"),
@@ -96,6 +97,7 @@ ACTIONS: Final[Mapping[str, Text]] = {
     "customer.signed_in": lazy("Customer signed in"),
     "customer.signed_out": lazy("Customer signed out"),
     "customer.signed_out_everywhere": lazy("Customer signed out everywhere"),
+    "debt.written_off": lazy("Debt written off"),
     "device.added": lazy("Device added"),
     "device.revoked": lazy("Device revoked"),
     "difference.closed": lazy("Difference closed"),
@@ -163,6 +165,7 @@ GLOBALS: Final[Mapping[str, Any]] = {
     "file_tone": lambda state: FILE_STATES[state][1],
     "fill_name": lambda state: str(FILL_STATES[state][0]),
     "fill_tone": lambda state: FILL_STATES[state][1],
+    "in_words": lambda reason: str(reason[presentation().language]),
     "kind_name": lambda kind: str(KIND_NAMES[kind]),
     "outcome_name": lambda outcome: str(OUTCOMES[outcome][0]),
     "outcome_tone": lambda outcome: OUTCOMES[outcome][1],

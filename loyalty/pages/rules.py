@@ -60,6 +60,7 @@ PAGE_RULES: Final[dict[tuple[str, str], frozenset[Role]]] = {
     ("POST", "/customers/{customer}/consents"): api("POST", "/v1/customers/{customer}/consents"),
     ("POST", "/customers/{customer}/referral-code"): api("POST", "/v1/customers/{customer}/referral-code"),
     ("POST", "/customers/{customer}/referral"): api("POST", "/v1/referrals"),
+    ("POST", "/customers/{customer}/debts/{debt}/write-off"): api("POST", "/v1/debts/{debt}/write-off"),
     ("GET", "/customers/{customer}/erase"): api("POST", "/v1/customers/{customer}/erase"),
     ("POST", "/customers/{customer}/erase"): api("POST", "/v1/customers/{customer}/erase"),
     ("GET", "/sales"): api("GET", "/v1/sales"),

@@ -58,6 +58,11 @@ class ReferralGroup:
         lock_all(session, (f"referrer:{one}" for one in limited))  # others' newcomers wait here for each other
         self._counts: dict[tuple[str, str], int] = {}
 
+    @property
+    def referrers(self) -> Collection[str]:
+        """Those who may be given something for it."""
+        return self._customers.keys()
+
     def reward(self, newcomer: Customer, history: History) -> None:
         """Gives what a newcomer's sales, which the history has by now, have earned for both."""
         referral = self._open.get(newcomer.id)

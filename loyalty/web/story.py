@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -12,6 +12,7 @@ from loyalty.awards.service import AwardService, award_of
 from loyalty.bonuses.models import Bonus
 from loyalty.bonuses.service import BonusService
 from loyalty.intake.service import IntakeService
+from loyalty.network.debts import DebtService
 from loyalty.network.models import Wish
 from loyalty.network.wishes import WishService
 from loyalty.sales.models import RecordedReturn, RecordedSale
@@ -19,6 +20,14 @@ from loyalty.web.visit import SiteVisit
 from pages.presentation import presentation
 
 _BONUSES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """Points that pay what the customer owed, and for what."""
+
+    points: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,7 @@ class Given:
     booked: BookedAward
     explanation: str
     wish: Wish | None
+    paid: Sequence[Paid]
     taken_back: Sequence[TakenBack]
 
 
@@ -65,10 +75,13 @@ def stories_of(visit: SiteVisit[Any, Any], sales: Sequence[RecordedSale]) -> lis
     for one in taken:
         back[one.award_id].append(TakenBack(one, returns.get(one.return_id), wishes.get(one.reference or "")))
     language = cast(Literal["en", "zh"], presentation().language)
+    paid = _paid_by(visit, wishes)
     given: dict[str, list[Given]] = defaultdict(list)
     for row in booked:
         explanation = award_of(row).explain(language)
-        given[row.sale_id].append(Given(row, explanation, wishes.get(row.reference or ""), back[row.id]))
+        given[row.sale_id].append(
+            Given(row, explanation, wishes.get(row.reference or ""), paid[row.reference or ""], back[row.id])
+        )
     return [Story(sale, given[sale.id]) for sale in sales]
 
 
@@ -79,6 +92,7 @@ class Gift:
     bonus: Bonus
     reason: str
     wish: Wish | None
+    paid: Sequence[Paid]
     back: Wish | None
 
 
@@ -91,11 +105,27 @@ def gifts_with(visit: SiteVisit[Any, Any], bonuses: Sequence[Bonus]) -> list[Gif
     """What became of these bonuses."""
     references = [one.reference for one in bonuses] + [one.revoked_by for one in bonuses if one.revoked_by is not None]
     wishes = WishService(visit.session).latest(references)
+    paid = _paid_by(visit, wishes)
     language = presentation().language
     return [
-        Gift(one, str(one.reason[language]), wishes.get(one.reference), wishes.get(one.revoked_by or ""))
+        Gift(
+            bonus=one,
+            reason=str(one.reason[language]),
+            wish=wishes.get(one.reference),
+            paid=paid[one.reference],
+            back=wishes.get(one.revoked_by or ""),
+        )
         for one in bonuses
     ]
+
+
+def _paid_by(visit: SiteVisit[Any, Any], wishes: Mapping[str, Wish]) -> Mapping[str, Sequence[Paid]]:
+    """What the points of these wishes pay, by reference."""
+    found = {reference: wish.id for reference, wish in wishes.items() if wish.set_off}
+    paid = DebtService(visit.session).set_off_by(found.values()) if found else {}
+    language = presentation().language
+    told = {wish: [Paid(one.points, one.reason[language]) for one in some] for wish, some in paid.items()}
+    return defaultdict(list, {reference: told[wish] for reference, wish in found.items() if wish in told})
 
 
 def explorer_of(visit: SiteVisit[Any, Any]) -> str | None:

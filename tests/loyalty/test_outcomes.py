@@ -25,9 +25,10 @@ ENTRY = {
 }
 
 
-def after(state: str, *, can_expire: bool = True, **more: Any) -> Wish:
+def after(state: str, *, can_expire: bool = True, original_id: str | None = None, **more: Any) -> Wish:
     """A wish that was sent, once its movement is in this state."""
     wish = Wish(id="wsh_1", kind="issue", reference="sale:1", points=10, state=WishState.SENDING, order_id="out_1")
+    wish.original_id = original_id
     values = {
         "id": "iss_1",
         "object": "issuance",
@@ -66,6 +67,12 @@ def test_a_movement_that_the_chain_did_not_carry_out_is_refused(state: str, reas
     assert (wish.state, wish.refusal) == (WishState.REFUSED, code)
     assert wish.refusal_detail
     assert "iss_1" in wish.refusal_detail
+
+
+def test_a_reversal_whose_points_were_spent_just_before_is_wished_for_again() -> None:
+    wish = after("rejected", reason="insufficient_points", original_id="wsh_0")
+    assert (wish.state, wish.order_id, wish.movement) == (WishState.WAITING, None, None)
+    assert after("rejected", reason="insufficient_points").state is WishState.REFUSED
 
 
 def test_a_movement_in_no_block_before_its_deadline_is_wished_for_again_once_our_clock_agrees() -> None:

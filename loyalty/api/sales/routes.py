@@ -11,6 +11,7 @@ from loyalty.http.routes import Call, Calling, Cursor, Limit, api
 from loyalty.intake.documents import SentSale
 from loyalty.intake.service import IntakeService
 from loyalty.kit.paging import Page, shown
+from loyalty.network.wishes import WishService
 from loyalty.sales.models import Outcome, RecordedSale
 
 router = api("sales")
@@ -84,5 +85,7 @@ def take_return(call: Calling, returned: ReturnBody) -> ReturnView:
 
 def _whole(call: Call, sale: RecordedSale) -> SaleDetailView:
     awards = AwardService(call.session)
+    earned = awards.of_sale(sale.id)
+    paid = WishService(call.session).set_off_by(one.reference for one in earned if one.reference is not None)
     returns = IntakeService(call.session).returns_of(sale)
-    return SaleDetailView.whole(sale, awards.of_sale(sale.id), awards.take_backs_of(sale.id), returns)
+    return SaleDetailView.whole(sale, earned, awards.take_backs_of(sale.id), returns, paid)

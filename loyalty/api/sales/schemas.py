@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, Field
 
 from loyalty.api.customers.schemas import IdentifierBody
+from loyalty.api.debts.schemas import PaidView
 from loyalty.api.fields import Body, Decision, Number, StationCode, Till, View
 from loyalty.awards.models import BookedAward, BookedTakeBack
 from loyalty.awards.service import award_of
 from loyalty.customers.service import Shown
 from loyalty.intake.documents import SentReturn, SentSale
 from loyalty.kit.errors import Malformed
+from loyalty.network.debts import PaidFor
 from loyalty.sales.models import Document, Outcome, RecordedReturn, RecordedSale
 from loyalty.sales.types import MOST_LINES, InvalidField, Line, ReturnedLine, Unit, Weather
 
@@ -128,13 +130,14 @@ class AwardView(BaseModel):
     rule: str
     points: int
     taken_back: int = Field(description="what returns took back of it")
+    paid: list[PaidView] = Field(description="what of its points pays what the customer owed, and does not move")
     explanation: dict[str, str] = Field(description="in English and Chinese")
     reference: str | None = Field(description="the wish by which the points move; null for an award of no points")
     created_at: datetime
 
     @classmethod
-    def of(cls, row: BookedAward, taken_back: int = 0) -> AwardView:
-        """The view of a row."""
+    def of(cls, row: BookedAward, taken_back: int, paid: Mapping[str, Sequence[PaidFor]]) -> AwardView:
+        """The view of a row. `paid` says what wishes pay, by reference."""
         award = award_of(row)
         return cls(
             id=row.id,
@@ -142,6 +145,7 @@ class AwardView(BaseModel):
             rule=row.rule,
             points=row.points,
             taken_back=taken_back,
+            paid=PaidView.by(row.reference, paid),
             explanation={"en": award.explain("en"), "zh": award.explain("zh")},
             reference=row.reference,
             created_at=row.created_at,
@@ -197,6 +201,7 @@ class SaleDetailView(SaleView):
         awards: Sequence[BookedAward],
         take_backs: Sequence[BookedTakeBack],
         returns: Sequence[RecordedReturn],
+        paid: Mapping[str, Sequence[PaidFor]],
     ) -> SaleDetailView:
         """The view of a sale's rows."""
         back: dict[str, int] = {}
@@ -204,6 +209,6 @@ class SaleDetailView(SaleView):
             back[one.award_id] = back.get(one.award_id, 0) + one.points
         return cls.of(
             row,
-            awards=[AwardView.of(award, back.get(award.id, 0)) for award in awards],
+            awards=[AwardView.of(award, back.get(award.id, 0), paid) for award in awards],
             returns=[ReturnView.of(one) for one in returns],
         )

@@ -23,6 +23,7 @@ class WishView(View):
     program: str
     member: str
     points: int
+    set_off: int = Field(description="points of them that do not move: they pay what the member owes, or are owed")
     expires_on: date | None
     facts: dict[str, Any] = Field(description="why it was wished for")
     original: str | None = Field(description="the wish that it undoes, in whole or in part")

@@ -9,6 +9,7 @@ from datetime import date
 from loyalty.customer_pages.visit import Visit
 from loyalty.kit.database import clock_of
 from loyalty.network.balances import Holding, NetworkAway
+from loyalty.network.debts import DebtService
 from loyalty.network.models import WishState
 from loyalty.network.wishes import OpenWish, WishService
 from loyalty.tasks.service import CustomersTask, TaskService
@@ -31,6 +32,8 @@ class Purse:
     """Points that will be taken back."""
     unclear: int
     """Points about which somebody has to decide."""
+    owed: int
+    """Points that should have been taken back and were spent."""
 
 
 def purses_of(visit: Visit) -> tuple[Sequence[Purse], bool]:
@@ -45,11 +48,15 @@ def purses_of(visit: Visit) -> tuple[Sequence[Purse], bool]:
     wishes: dict[str, list[OpenWish]] = {}
     for wish in WishService(visit.session).open_of([visit.customer.id]).get(visit.customer.id, ()):
         wishes.setdefault(wish.program, []).append(wish)
-    found = [_purse(program, holdings.get(program), wishes.get(program, [])) for program in sorted(holdings | wishes)]
+    owed = DebtService(visit.session).owed_by([visit.customer.id]).get(visit.customer.id, {})
+    found = [
+        _purse(program, holdings.get(program), wishes.get(program, []), owed.get(program, 0))
+        for program in sorted({*holdings, *wishes, *owed})
+    ]
     return found, is_known
 
 
-def _purse(program: str, holding: Holding | None, wishes: Sequence[OpenWish]) -> Purse:
+def _purse(program: str, holding: Holding | None, wishes: Sequence[OpenWish], owed: int) -> Purse:
     moving = [one.points for one in wishes if one.state is not WishState.REFUSED]
     return Purse(
         program=program,
@@ -57,6 +64,7 @@ def _purse(program: str, holding: Holding | None, wishes: Sequence[OpenWish]) ->
         coming=sum(points for points in moving if points > 0),
         going=-sum(points for points in moving if points < 0),
         unclear=sum(one.points for one in wishes if one.state is WishState.REFUSED),
+        owed=owed,
     )
 
 

@@ -17,7 +17,7 @@ class IssueKind:
         return Issue(
             program=wish.program,
             member=wish.member,
-            points=wish.points,
+            points=wish.moving,
             expires_on=wish.expires_on,
             reference=wish.reference,
             metadata=metadata_of(wish),
@@ -26,4 +26,4 @@ class IssueKind:
     def is_of(self, wish: Wish, original: Wish | None, movement: Movement) -> bool:  # noqa: ARG002 - it undoes nothing
         """Whether a movement of the network is what was wished for, whoever the member is."""
         expiry = wish.expires_on or movement.expires_on
-        return (movement.program, movement.points, movement.expires_on) == (wish.program, wish.points, expiry)
+        return (movement.program, movement.points, movement.expires_on) == (wish.program, wish.moving, expiry)

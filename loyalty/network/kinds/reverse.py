@@ -17,10 +17,10 @@ class ReverseKind:
         assert original is not None, "a reversal undoes something"
         assert original.movement is not None, "it is sent when that has settled"
         return Reverse(
-            movement=original.movement, points=wish.points, reference=wish.reference, metadata=metadata_of(wish)
+            movement=original.movement, points=wish.moving, reference=wish.reference, metadata=metadata_of(wish)
         )
 
     def is_of(self, wish: Wish, original: Wish | None, movement: Movement) -> bool:
         """Whether a movement of the network is what was wished for, whoever the member is."""
         assert original is not None, "a reversal undoes something"
-        return (movement.reverses, movement.points) == (original.movement, wish.points)
+        return (movement.reverses, movement.points) == (original.movement, wish.moving)

@@ -64,6 +64,12 @@ class NewReferral(Form):
     code = Text(lazy("Referral code"), longest=12, hint=lazy("Of the customer who brought this one"))
 
 
+class WriteOff(Because):
+    """Why a customer owes something no more."""
+
+    ids = "d-"
+
+
 class Erase(Because):
     """That somebody leaves."""
 

@@ -11,7 +11,16 @@ from loyalty.customers.service import CustomerService, Shown
 from loyalty.intake.service import IntakeService
 from loyalty.joining.service import Joiner, JoiningService
 from loyalty.kit.errors import Refusal
-from loyalty.pages.customers.forms import CodeWanted, Erase, NewConsent, NewCustomer, NewIdentifier, NewReferral
+from loyalty.network.debts import DebtService
+from loyalty.pages.customers.forms import (
+    CodeWanted,
+    Erase,
+    NewConsent,
+    NewCustomer,
+    NewIdentifier,
+    NewReferral,
+    WriteOff,
+)
 from loyalty.pages.customers.standing import standing_of
 from loyalty.pages.reasons import Because
 from loyalty.pages.search import BY_ID, KNOWN_BY, find
@@ -150,6 +159,18 @@ def referral(visit: Visiting, customer: str) -> Response:
     return _one_page(visit, service.get(customer), referral=form)
 
 
+@router.post("/{customer}/debts/{debt}/write-off")
+def write_off(visit: Visiting, customer: str, debt: str) -> Response:
+    """Gives up what is left of a debt."""
+    form = WriteOff(sent=visit.sent)
+    if form.is_valid:
+        with visit.refusals(form):
+            DebtService(visit.session).write_off(debt, actor=visit.actor, reason=form.values["reason"])
+        if form.is_valid:
+            return visit.redirect(f"/customers/{customer}", _("It is owed no more."))
+    return _one_page(visit, CustomerService(visit.session).get(customer), debt=form)
+
+
 @router.get("/{customer}/erase")
 def ask_erase(visit: Visiting, customer: str) -> Response:
     """Why a customer leaves."""
@@ -191,7 +212,7 @@ def _one_page(visit: Visit, customer: Customer, *, removed: str | None = None, *
     sales, following = IntakeService(visit.session).page(
         customer=customer.id, outcome=None, cursor=cursor_of(visit.request), limit=_SALES
     )
-    forms = {"identifier": NewIdentifier(), "consent": NewConsent(), "removal": Because()}
+    forms = {"identifier": NewIdentifier(), "consent": NewConsent(), "removal": Because(), "debt": WriteOff()}
     forms |= {"code": CodeWanted(), "referral": NewReferral()} | sent
     may_know = _may_know(visit)
     return visit.page(
@@ -206,6 +227,8 @@ def _one_page(visit: Visit, customer: Customer, *, removed: str | None = None, *
         may_erase=visit.may("POST", "/customers/{customer}/erase") and customer.erased_at is None,
         forms=forms,
         removed=removed,
+        debts=DebtService(visit.session).page(customer=customer.id, is_open=None, cursor=None, limit=_ROWS)[0],
+        may_write_off=visit.may("POST", "/customers/{customer}/debts/{debt}/write-off"),
         stories=stories_of(visit, sales),
         explorer=explorer_of(visit),
         gifts=gifts_of(visit, customer.id),

@@ -23,6 +23,8 @@ MATRIX: dict[tuple[str, str], set[Role | None]] = {
     ("POST", "/v1/wishes/{wish}/write-off"): {R},
     ("GET", "/v1/differences"): {R, A},
     ("POST", "/v1/differences/{difference}/close"): {R},
+    ("GET", "/v1/debts"): {M, R, C, A},
+    ("POST", "/v1/debts/{debt}/write-off"): {R},
     ("GET", "/v1/keys"): {R, A},
     ("POST", "/v1/keys"): {R},
     ("POST", "/v1/keys/{key}/revoke"): {R},

@@ -142,6 +142,21 @@ def test_points_expiry_and_what_is_on_its_way(world: World) -> None:
     assert f"{wishes[0].points} are being looked into" in text
 
 
+def test_points_that_are_owed_and_what_pays_them(world: World) -> None:
+    chen = customer_of(world, CHEN)
+    world.shop.in_debt(chen)
+    browser = world.signed_in(CHEN)
+    world.parts.balances = Network()  # type: ignore[assignment]
+    assert "You owe 200" in text_of(browser.get("/my/home"))
+    world.shop.sell(fuel(20), customer=chen, **today(world))
+    assert "You owe 50" in text_of(browser.get("/my/home"))
+    text = text_of(browser.get("/my/history"))
+    assert "150 of them pay what you owed: the return of sale" in text
+    assert "Set off against what was owed" in text
+    browser.post("/my/preferences", {"language": "zh"})
+    assert "其中 150 用于抵扣您所欠的积分：2026-07-07 第" in text_of(browser.get("/my/history"))
+
+
 def test_a_network_that_is_away_takes_nothing_else_away(world: World) -> None:
     plan(world, "tier-schemes", {"scheme": tier_scheme()})
     world.shop.sell(fuel(40), customer=customer_of(world, CHEN), **today(world))

@@ -10,7 +10,9 @@ from typing import Any
 import httpx
 
 from loyalty.earning.rule_sets import RuleSet, write_rule_set
-from loyalty.network.models import Wish
+from loyalty.network.debts import DebtService
+from loyalty.network.members import as_member
+from loyalty.network.models import Wish, WishState
 from loyalty.network.wish_repository import WishRepository
 from loyalty.staff.models import Role
 from tests.loyalty.earning.programmes import CLASSIC
@@ -79,6 +81,17 @@ class Shop:
             "lines": [dict(zip(names, line, strict=True)) for line in lines],
         }
         return self.api.post("/v1/returns", body | more, Role.CASHIER)
+
+    def in_debt(self, customer: str, **more: Any) -> str:
+        """Has a customer owe what the return of a sale should take back and the network does not find; the last debt's id."""
+        sale = self.sell(fuel(40), customer=customer, **more)
+        done(self.give_back(sale, (1, 40_000, 320_000_000)))
+        with self.api.database.session.begin() as session:
+            wishes = WishRepository(session)
+            reversals = [wish for wish in wishes.open_of([as_member(customer)]) if wish.original_id is not None]
+            for original in wishes.originals(reversals).values():
+                original.state = WishState.SETTLED
+            return [DebtService(session).book(reversal, 0).id for reversal in reversals][-1]
 
     def seen(self, sale: dict[str, Any]) -> dict[str, Any]:
         """The sale as it is now."""

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, select
+from sqlalchemy.orm import Session
 
 from loyalty.activity.models import CustomerDay
 from loyalty.awards.models import BookedAward, BookedTakeBack, CarriedRemainder
@@ -33,7 +34,10 @@ from loyalty.kit.clock import ShiftedClock
 from loyalty.kit.database import Database
 from loyalty.kit.errors import Refusal
 from loyalty.messages.models import Message
-from loyalty.network.models import Wish
+from loyalty.network.debts import DebtService
+from loyalty.network.members import as_member
+from loyalty.network.models import Debt, SetOff, Wish
+from loyalty.network.wishes import IssueWish, ReverseWish, WishService
 from loyalty.referrals.service import ReferralSchemeService, ReferralService
 from loyalty.rule_sets.service import RuleSetService
 from loyalty.sales.models import Document, RecordedReturn, RecordedSale
@@ -74,6 +78,13 @@ RULES = rule_set(
 )
 
 
+def owing(session: Session, customer: str, points: int) -> None:
+    """Has a customer owe points."""
+    wishes, names = WishService(session), (f"old:{customer}", f"back:{customer}")
+    wishes.wish(IssueWish(reference=names[0], program="FUEL", member=as_member(customer), points=points))
+    DebtService(session).book(wishes.wish(ReverseWish(reference=names[1], original=names[0], points=points)), 0)
+
+
 def publish(service: Any, plan: dict[str, Any] | str, **more: Any) -> None:
     content = plan if isinstance(plan, str) else json.dumps(plan)
     service.publish(service.keep(content, actor="test", **more).id, actor="test", reason="a test")
@@ -98,6 +109,8 @@ def prepare(database: Database) -> None:
         code = ReferralService(session).code_of(people[-1]).code
         for newcomer in people[:2]:
             ReferralService(session).register(newcomer, code, actor="test")
+        for person, points in ((people[0], 130), (people[-1], 10)):
+            owing(session, person.id, points)
         CustomerService(session).erase(people[-2].id, actor="test", reason="a test")
 
 
@@ -220,7 +233,7 @@ def state(database: Database) -> dict[str, Any]:
             table: session.scalars(select(table).order_by(*table.__table__.primary_key)).all()
             for table in (
                 *(RecordedSale, RecordedReturn, BookedAward, BookedTakeBack, CarriedRemainder),
-                *(Bonus, TierMove, CustomerDay, BudgetUse, Customer, Wish, Message),
+                *(Bonus, TierMove, CustomerDay, BudgetUse, Customer, Wish, Message, Debt, SetOff),
             )
         }
     ids = {row.id: document(row) for row in (*rows[RecordedSale], *rows[RecordedReturn])}
@@ -307,7 +320,20 @@ def test_a_group_comes_to_the_same_on_each_database(database: Database, prepared
 
 def numbers(found: dict[str, Any]) -> dict[str, list[Any]]:
     """Points and counts, whoever the customers are: their ids are those of each database."""
-    names = ("points", "visits", "litres_milli", "tier", "to_tier", "key", "value", "rule", "outcome", "kind")
+    names = (
+        "points",
+        "visits",
+        "litres_milli",
+        "tier",
+        "to_tier",
+        "key",
+        "value",
+        "rule",
+        "outcome",
+        "kind",
+        "set_off",
+        "owed",
+    )
     told = {
         table: sorted(str({name: row[name] for name in names if name in row}) for row in map(json.loads, rows))
         for table, rows in found.items()

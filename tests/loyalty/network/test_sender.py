@@ -89,18 +89,6 @@ def test_what_the_gateway_points_at_is_refused_and_the_rest_goes_on(world: World
     assert world.station.posted(member) == 5
 
 
-def test_points_that_are_spent_cannot_be_taken_back(world: World) -> None:
-    member = world.station.member()
-    world.wish("sale", member, 100)
-    world.settle()
-    world.station.client.redemptions.create(program="FUEL", member=member, points=80, wait=60).settled()
-    world.take_back("return", "sale", 60)
-    world.settle()
-    _, reversal = world.wishes()
-    assert (reversal.state, reversal.refusal) == (WishState.REFUSED, "insufficient_points")
-    assert world.station.posted(member) == 20
-
-
 def test_a_movement_that_the_network_has_already_is_adopted(world: World) -> None:
     """As after the programme's database was restored from a copy of yesterday."""
     member = world.station.member()

@@ -169,6 +169,13 @@ def an_identifier(site: Site) -> str:
     return f"{customer}/identifiers/{found}"
 
 
+def a_debt(site: Site) -> str:
+    """A customer and what they owe, as a path."""
+    customer = site.shop.customer()
+    day = {"business_day": "2026-05-05", "time": "2026-05-05T15:30:00+08:00"}
+    return f"{customer}/debts/{site.shop.in_debt(customer, **day)}"
+
+
 def a_customer(site: Site) -> str:
     """A customer who takes part."""
     return site.shop.customer()
@@ -259,6 +266,7 @@ CASES = (
         "/customers/{}/consents",
         a_customer,
     ),
+    Case("/customers/{customer}/debts/{debt}/write-off", R, BECAUSE, (SHORT,), "/customers/{}/write-off", a_debt),
     Case(
         "/customers/{customer}/erase",
         R,

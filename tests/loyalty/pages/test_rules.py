@@ -40,6 +40,7 @@ TABLE: dict[tuple[str, str], set[Role]] = {
     ("POST", "/customers/{customer}/consents"): {R, C},
     ("POST", "/customers/{customer}/referral-code"): {R, C},
     ("POST", "/customers/{customer}/referral"): {R, C},
+    ("POST", "/customers/{customer}/debts/{debt}/write-off"): {R},
     **{key: {R} for key in [("GET", "/customers/{customer}/erase"), ("POST", "/customers/{customer}/erase")]},
     **dict.fromkeys([("GET", "/sales"), ("GET", "/sales/{sale}")], ALL),
     **{key: {M, R, A} for key in [("GET", "/sales/returns"), ("GET", "/sales/corrections")]},

@@ -1,0 +1,1 @@
+"""What customers owe, and what is written off."""
