@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from loyalty.activity.measures import Measures
 from loyalty.activity.models import CustomerDay
 from loyalty.kit.database import in_pieces
+from loyalty.kit.named import are_one_of, is_one_of
 
 _NAMED = 500
 """Values that one query names."""
@@ -35,7 +36,8 @@ class ActivityRepository:
         """Customers' days as they are now; empty ones, added, where there are none."""
         found: dict[tuple[str, date], CustomerDay] = {}
         for some in in_pieces(wanted, _NAMED):
-            query = select(CustomerDay).where(tuple_(CustomerDay.customer_id, CustomerDay.business_day).in_(some))
+            day = CustomerDay.customer_id, CustomerDay.business_day
+            query = select(CustomerDay).where(are_one_of(self._session, day, some))
             for row in self._session.scalars(query.execution_options(populate_existing=True)):
                 found[row.customer_id, row.business_day] = row
         return {key: found.get(key) or self._added(*key) for key in wanted}
@@ -51,7 +53,7 @@ class ActivityRepository:
         sums = [func.sum(column) for column in (row.visits, row.spend_micros, row.litres_milli, row.points)]
         query = (
             select(row.customer_id, *sums)
-            .where(row.customer_id.in_(customers), row.business_day >= first, row.business_day <= last)
+            .where(is_one_of(self._session, row.customer_id, customers), row.business_day >= first, row.business_day <= last)
             .group_by(row.customer_id)
         )
         return {customer: Measures(*map(int, found)) for customer, *found in self._session.execute(query)}

@@ -23,7 +23,7 @@ from loyalty.earning.awards import Award
 from loyalty.earning.evaluation import evaluate
 from loyalty.earning.rule_sets import RuleSet
 from loyalty.earning.snapshot import Remainder, Snapshot, Spent
-from loyalty.kit.database import clock_of
+from loyalty.kit.database import Written, clock_of
 from loyalty.kit.ids import new_ids
 from loyalty.network.issues import IssueGroup
 from loyalty.network.members import as_member
@@ -78,7 +78,7 @@ class AwardGroup:
                     "rule_set": kept.id,
                     "points": award.points,
                     "reference": reference,
-                    "content": _AWARD.dump_python(award, mode="json"),
+                    "content": Written(_AWARD.dump_json(award).decode()),
                     "created_at": self._now,
                 }
             )

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from loyalty.awards.models import BookedAward, BookedTakeBack, CarriedRemainder
 from loyalty.kit.bulk_insert import insert_all
+from loyalty.kit.named import is_one_of
 
 
 class AwardRepository:
@@ -40,7 +41,7 @@ class AwardRepository:
 
     def of_sales(self, sales: Iterable[str]) -> Sequence[BookedAward]:
         """What these sales have earned, in the order of sales and rules."""
-        query = select(BookedAward).where(BookedAward.sale_id.in_([*sales]))
+        query = select(BookedAward).where(is_one_of(self._session, BookedAward.sale_id, [*sales]))
         return self._session.scalars(query.order_by(BookedAward.id)).all()
 
     def take_backs_of_awards(self, awards: Iterable[str]) -> Sequence[BookedTakeBack]:
@@ -51,7 +52,7 @@ class AwardRepository:
     def remainders(self, customers: Collection[str], rule_sets: Collection[str]) -> Sequence[CarriedRemainder]:
         """What rounding left customers, as it is now."""
         query = select(CarriedRemainder).where(
-            CarriedRemainder.customer_id.in_(customers), CarriedRemainder.rule_set.in_(rule_sets)
+            is_one_of(self._session, CarriedRemainder.customer_id, customers), CarriedRemainder.rule_set.in_(rule_sets)
         )
         return self._session.scalars(query.execution_options(populate_existing=True)).all()
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from loyalty.bonuses.models import Bonus, Cause
 from loyalty.kit.bulk_insert import insert_all
 from loyalty.kit.database import in_pieces
+from loyalty.kit.named import is_one_of
 from loyalty.kit.paging import page_of
 
 Had = tuple[str, Cause, str]
@@ -51,7 +52,7 @@ class BonusRepository:
 
     def keys(self, customers: Collection[str], causes: Collection[Cause], keys: Collection[str]) -> Sequence[Had]:
         """Which of these keys the customers have, of some causes."""
-        return self._keys(customers, causes, [Bonus.key.in_(some) for some in in_pieces(keys, _NAMED)])
+        return self._keys(customers, causes, [is_one_of(self._session, Bonus.key, keys)] if keys else ())
 
     def keys_beginning(
         self, customers: Collection[str], causes: Collection[Cause], prefixes: Iterable[str]
@@ -65,7 +66,10 @@ class BonusRepository:
         if not named or not customers:
             return ()
         query = select(Bonus.customer_id, Bonus.cause, Bonus.key).where(
-            Bonus.customer_id.in_(customers), Bonus.cause.in_(causes), Bonus.revoked_at.is_(None), or_(*named)
+            is_one_of(self._session, Bonus.customer_id, customers),
+            Bonus.cause.in_(causes),
+            Bonus.revoked_at.is_(None),
+            or_(*named),
         )
         return [(customer, cause, key) for customer, cause, key in self._session.execute(query)]
 

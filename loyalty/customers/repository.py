@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from loyalty.customers.models import Address, ChannelName, Consent, Customer, Identifier, IdentifierKind, SeenDevice
 from loyalty.kit.database import in_pieces
+from loyalty.kit.named import are_one_of, is_one_of
 from loyalty.kit.paging import page_of
 
 _NAMED = 500
@@ -51,25 +52,26 @@ class CustomerRepository:
 
     def all_known_by(self, shown: Collection[tuple[IdentifierKind, str]]) -> Sequence[Identifier]:
         """What is known by one of these now."""
-        named = tuple_(Identifier.kind, Identifier.value)
         found: list[Identifier] = []
         for some in in_pieces(shown, _NAMED):
-            found += self._session.scalars(select(Identifier).where(named.in_(some), Identifier.removed_at.is_(None)))
+            is_named = are_one_of(self._session, (Identifier.kind, Identifier.value), some)
+            found += self._session.scalars(select(Identifier).where(is_named, Identifier.removed_at.is_(None)))
         return found
 
     def named(self, customers: Collection[str]) -> Sequence[Customer]:
         """The customers with these ids."""
-        return self._session.scalars(select(Customer).where(Customer.id.in_(customers))).all()
+        return self._session.scalars(select(Customer).where(is_one_of(self._session, Customer.id, customers))).all()
 
     def hold(self, customers: Collection[str]) -> Sequence[Customer]:
         """The same as they are now, held in the order of their ids."""
-        held = select(Customer).where(Customer.id.in_(customers)).order_by(Customer.id).with_for_update(key_share=True)
+        named = select(Customer).where(is_one_of(self._session, Customer.id, customers))
+        held = named.order_by(Customer.id).with_for_update(key_share=True)
         return self._session.scalars(held.execution_options(populate_existing=True)).all()
 
     def kinds_of(self, customers: Collection[str]) -> Sequence[tuple[str, IdentifierKind]]:
         """By what kinds of identifiers customers are known."""
         query = select(Identifier.customer_id, Identifier.kind).where(
-            Identifier.customer_id.in_(customers), Identifier.removed_at.is_(None)
+            is_one_of(self._session, Identifier.customer_id, customers), Identifier.removed_at.is_(None)
         )
         return [(customer, kind) for customer, kind in self._session.execute(query)]
 
@@ -84,7 +86,7 @@ class CustomerRepository:
 
     def consents_of(self, customers: Collection[str]) -> Sequence[Consent]:
         """The newest word of each customer on each purpose."""
-        newest = select(func.max(Consent.id)).where(Consent.customer_id.in_(customers))
+        newest = select(func.max(Consent.id)).where(is_one_of(self._session, Consent.customer_id, customers))
         newest = newest.group_by(Consent.customer_id, Consent.purpose)
         return self._session.scalars(select(Consent).where(Consent.id.in_(newest)).order_by(Consent.purpose)).all()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime
+from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -84,4 +85,9 @@ def fingerprint_of(sent: DataclassInstance) -> bytes:
 
 def _plain(value: object) -> object:
     """What JSON does not know by itself: an object is its fields, and a day or a moment is a text."""
-    return {field.name: getattr(value, field.name) for field in fields(value)} if is_dataclass(value) else str(value)
+    return {name: getattr(value, name) for name in _fields(type(value))} if is_dataclass(value) else str(value)
+
+
+@cache
+def _fields(kind: type[DataclassInstance]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))

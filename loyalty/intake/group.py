@@ -24,6 +24,7 @@ from loyalty.rule_sets.service import RuleSetService, content_of
 from loyalty.sales.before import Before, Purchases
 from loyalty.sales.models import Document, Outcome, RecordedReturn, RecordedSale
 from loyalty.sales.reading import History
+from loyalty.sales.repository import SaleRepository
 from loyalty.sales.types import Sale
 from loyalty.tasks.group import TaskGroup
 from loyalty.tiers.service import TierGroup
@@ -43,14 +44,13 @@ def book(session: Session, new: Sequence[RecordedSale], visits: Sequence[Visit])
     """Books sales, what they earn, and what they bring their customers for tasks, referrals, gifts and tiers. `new` are the rows of
     those that are not kept yet."""
     if not visits:
-        session.add_all(new)
-        session.flush()
+        SaleRepository(session).insert(new)
         return
     with session.no_autoflush:  # what is changed in memory is written once, at the end
         group = _Group(session, visits)
         for visit in visits:
             group.book(visit)
-        session.add_all(new)
+    SaleRepository(session).insert(new)
     group.write()
 
 

@@ -333,6 +333,8 @@ def _check(wanted: IssueWish | ReverseWish) -> None:
 
 
 def _has_float(value: object) -> bool:
+    if type(value) in (str, int):  # nearly all are
+        return False
     if isinstance(value, Mapping):
         return any(map(_has_float, value.values()))
     return isinstance(value, float) or (isinstance(value, list | tuple) and any(map(_has_float, value)))

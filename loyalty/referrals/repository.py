@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from loyalty.kit.named import is_one_of
 from loyalty.kit.paging import page_of
 from loyalty.referrals.models import Referral, ReferralCode
 
@@ -36,7 +37,8 @@ class ReferralRepository:
 
     def of_newcomers(self, newcomers: Collection[str]) -> Sequence[Referral]:
         """Who brought these newcomers."""
-        return self._session.scalars(select(Referral).where(Referral.newcomer_id.in_(newcomers))).all()
+        is_theirs = is_one_of(self._session, Referral.newcomer_id, newcomers)
+        return self._session.scalars(select(Referral).where(is_theirs)).all()
 
     def page(self, referrer: str, cursor: str | None, limit: int) -> tuple[Sequence[Referral], str | None]:
         """Whom a customer has brought, the last one first."""

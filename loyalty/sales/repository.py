@@ -6,10 +6,12 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, func, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session, make_transient_to_detached
 
-from loyalty.kit.database import in_pieces
+from loyalty.kit.bulk_insert import insert_all
+from loyalty.kit.database import clock_of, in_pieces
+from loyalty.kit.named import are_one_of, is_one_of
 from loyalty.kit.paging import page_of
 from loyalty.sales.models import Document, Outcome, RecordedReturn, RecordedSale
 
@@ -28,6 +30,18 @@ class SaleRepository:
         """Adds a sale or a return."""
         self._session.add(row)
         self._session.flush()
+
+    def insert(self, new: Sequence[RecordedSale]) -> None:
+        """Adds many new sales by one statement. They have all that a row has, but the moment of it."""
+        now = clock_of(self._session).now()
+        for row in new:
+            row.received_at = now
+        names = [column.key for column in RecordedSale.__table__.columns]
+        rows = [{name: row.__dict__[name] for name in names} | {"outcome": row.outcome.value} for row in new]
+        insert_all(self._session, RecordedSale, rows)
+        for row in new:
+            make_transient_to_detached(row)  # as if it had been read
+        self._session.add_all(new)
 
     def get(self, sale: str) -> RecordedSale | None:
         """The sale with this id."""
@@ -55,8 +69,8 @@ class SaleRepository:
         row = RecordedSale
         found: dict[Document, RecordedSale] = {}
         for some in in_pieces(documents, _NAMED):
-            number = tuple_(row.station_id, row.business_day, row.till, row.number)
-            for one in self._session.scalars(select(row).where(number.in_(some))):
+            is_named = are_one_of(self._session, (row.station_id, row.business_day, row.till, row.number), some)
+            for one in self._session.scalars(select(row).where(is_named)):
                 found[Document(one.station_id, one.business_day, one.till, one.number)] = one
         return found
 
@@ -66,7 +80,8 @@ class SaleRepository:
         number = row.station_id, row.sale_day, row.sale_till, row.sale_number
         found: set[Document] = set()
         for some in in_pieces(documents, _NAMED):
-            found |= {Document(*one) for one in self._session.execute(select(*number).where(tuple_(*number).in_(some)))}
+            is_named = are_one_of(self._session, number, some)
+            found |= {Document(*one) for one in self._session.execute(select(*number).where(is_named))}
         return found
 
     def returns_of(self, document: Document) -> Sequence[RecordedReturn]:
@@ -101,7 +116,7 @@ class SaleRepository:
     ) -> Sequence[tuple[str, str, dict[str, Any]]]:
         """Customers' sales of these business days, both included: customer, sale and its content."""
         row = RecordedSale
-        query = select(row.customer_id, row.id, row.content).where(*_of(customers, first, last)).order_by(row.id)
+        query = select(row.customer_id, row.id, row.content).where(*_of(self._session, customers, first, last)).order_by(row.id)
         return [(customer, sale, content) for customer, sale, content in self._session.execute(query)]
 
     def buyers_after(self, first: date, last: date, after: str, limit: int) -> Sequence[str]:
@@ -124,7 +139,7 @@ class SaleRepository:
         """The booked returns of these sales: the sale, and the return's content."""
         returned = RecordedReturn
         query = select(returned.sale_id, returned.content).join(RecordedSale, RecordedSale.id == returned.sale_id)
-        rows = self._session.execute(query.where(*_of(customers, first, last)))
+        rows = self._session.execute(query.where(*_of(self._session, customers, first, last)))
         return [(sale, content) for sale, content in rows]
 
     def returns_for(self, sales: Collection[str]) -> Sequence[RecordedReturn]:
@@ -137,14 +152,15 @@ class SaleRepository:
     def buyers(self, customers: Collection[str]) -> set[str]:
         """Those of these customers who have bought anything."""
         row = RecordedSale
-        query = select(row.customer_id).where(row.customer_id.in_(customers), row.replaced_by.is_(None)).distinct()
+        is_theirs = is_one_of(self._session, row.customer_id, customers)
+        query = select(row.customer_id).where(is_theirs, row.replaced_by.is_(None)).distinct()
         return {customer for customer in self._session.scalars(query) if customer is not None}
 
     def counts(self, customers: Collection[str], first: date, last: date) -> Sequence[tuple[str, date, int]]:
         """How many sales these customers have on each of these business days: customer, day and number."""
         row = RecordedSale
         query = select(row.customer_id, row.business_day, func.count()).where(
-            *_of(customers, first, last), row.replaced_by.is_(None)
+            *_of(self._session, customers, first, last), row.replaced_by.is_(None)
         )
         rows = self._session.execute(query.group_by(row.customer_id, row.business_day))
         return [(customer, day, count) for customer, day, count in rows if customer is not None]
@@ -201,10 +217,10 @@ class SaleRepository:
         return page_of(self._session, query, RecordedReturn.id, cursor, limit)
 
 
-def _of(customers: Collection[str], first: date, last: date) -> list[ColumnElement[bool]]:
+def _of(session: Session, customers: Collection[str], first: date, last: date) -> list[ColumnElement[bool]]:
     """What these customers' sales of these business days have in common."""
     row = RecordedSale
-    return [row.customer_id.in_(customers), row.business_day >= first, row.business_day <= last]
+    return [is_one_of(session, row.customer_id, customers), row.business_day >= first, row.business_day <= last]
 
 
 def _before(customer: str, but: str, place: str | None) -> list[ColumnElement[bool]]:

@@ -164,8 +164,9 @@ class TierService:
             matter = f"tier_ending:{level.id}:{standing.grace_until}"
             values = {"tier": _in_words(level), "until": standing.grace_until.isoformat()}
             self._messages.notify(customer.id, "tier_ending", matter, values, good_until=standing.grace_until)
-        customer.tier, customer.tier_coefficient = level.id, level.coefficient
-        customer.tier_grace_until = standing.grace_until
+        placed = level.id, level.coefficient, standing.grace_until
+        if placed != (customer.tier, customer.tier_coefficient, customer.tier_grace_until):
+            customer.tier, customer.tier_coefficient, customer.tier_grace_until = placed
 
     def _notify_of_move(self, move: TierMove, level: Level) -> None:
         """Tells a customer who has reached a level. What waits to be told of another one is no longer true."""
