@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from loyalty.kit.database import Written, json_text
 from loyalty.sales import types
 
 _SALE: TypeAdapter[types.Sale] = TypeAdapter(types.Sale)
@@ -19,9 +19,9 @@ def kept_sale(sale: types.Sale) -> dict[str, Any]:
     return found
 
 
-def sale_of(content: dict[str, Any]) -> types.Sale:
-    """The sale that is kept so."""
-    return _SALE.validate_json(json.dumps(content))
+def sale_of(content: dict[str, Any] | Written) -> types.Sale:
+    """The sale that is kept so, or as this JSON."""
+    return _SALE.validate_json(json_text(content))
 
 
 def kept_return(returned: types.Return) -> dict[str, Any]:
@@ -30,6 +30,6 @@ def kept_return(returned: types.Return) -> dict[str, Any]:
     return found
 
 
-def return_of(content: dict[str, Any]) -> types.Return:
-    """The return that is kept so."""
-    return _RETURN.validate_json(json.dumps(content))
+def return_of(content: dict[str, Any] | Written) -> types.Return:
+    """The return that is kept so, or as this JSON."""
+    return _RETURN.validate_json(json_text(content))

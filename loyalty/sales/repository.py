@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Text, cast, func, select
 from sqlalchemy.orm import Session, make_transient_to_detached
 
 from loyalty.kit.bulk_insert import insert_all
-from loyalty.kit.database import clock_of, in_pieces
+from loyalty.kit.database import Written, clock_of, in_pieces
 from loyalty.kit.named import are_one_of, is_one_of
 from loyalty.kit.paging import page_of
 from loyalty.sales.models import Document, Outcome, RecordedReturn, RecordedSale
@@ -113,11 +113,11 @@ class SaleRepository:
 
     def of_customers(
         self, customers: Collection[str], first: date, last: date
-    ) -> Sequence[tuple[str, str, dict[str, Any]]]:
+    ) -> Sequence[tuple[str, str, Written]]:
         """Customers' sales of these business days, both included: customer, sale and its content."""
         row = RecordedSale
-        query = select(row.customer_id, row.id, row.content).where(*_of(self._session, customers, first, last)).order_by(row.id)
-        return [(customer, sale, content) for customer, sale, content in self._session.execute(query)]
+        query = select(row.customer_id, row.id, cast(row.content, Text)).where(*_of(self._session, customers, first, last)).order_by(row.id)
+        return [(customer, sale, Written(content)) for customer, sale, content in self._session.execute(query)]
 
     def buyers_after(self, first: date, last: date, after: str, limit: int) -> Sequence[str]:
         """Ids of some customers who bought something on these business days: the next ones."""
@@ -135,12 +135,12 @@ class SaleRepository:
 
     def returns_of_customers(
         self, customers: Collection[str], first: date, last: date
-    ) -> Sequence[tuple[str, dict[str, Any]]]:
+    ) -> Sequence[tuple[str, Written]]:
         """The booked returns of these sales: the sale, and the return's content."""
         returned = RecordedReturn
-        query = select(returned.sale_id, returned.content).join(RecordedSale, RecordedSale.id == returned.sale_id)
+        query = select(returned.sale_id, cast(returned.content, Text)).join(RecordedSale, RecordedSale.id == returned.sale_id)
         rows = self._session.execute(query.where(*_of(self._session, customers, first, last)))
-        return [(sale, content) for sale, content in rows]
+        return [(sale, Written(content)) for sale, content in rows]
 
     def returns_for(self, sales: Collection[str]) -> Sequence[RecordedReturn]:
         """The booked returns of these sales."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -23,46 +24,63 @@ from loyalty.tasks.service import BUDGET, TaskPlanService, budget_of, reward_of,
 from loyalty.tasks.tasks import Reward, Round, Stage, Task
 
 
+class _Running(NamedTuple):
+    """A task on a business day, with the round to which the day belongs."""
+
+    kept: KeptTask
+    task: Task
+    round: Round
+
+    @property
+    def prefix(self) -> str:
+        """What the keys of the round's bonuses begin with."""
+        return f"{self.task.id}:{self.round.key}:"
+
+
 class TaskGroup:
     """The tasks for which the sales of a group count."""
 
     def __init__(self, session: Session, sales: Sequence[Sale], bonuses: BonusGroup) -> None:
         self._bonuses = bonuses
-        self._current = TaskPlanService(session).current_on(sale.business_day for sale in sales)
-        counting = [(sale, task) for sale in sales for _, task in self._counting(sale)]
-        prefixes = {_prefix(task, task.round_of(sale.business_day)) for sale, task in counting}
+        current = TaskPlanService(session).current_on(sale.business_day for sale in sales)
+        self._running = {
+            day: [_Running(one, task, task.round_of(day)) for one in kept for task in [task_of(one)]]
+            for day, kept in current.items()
+        }
+        counting = [(sale.customer, running) for sale in sales for running in self._counting(sale)]
         self._given: dict[tuple[str, str], set[Reward]] = {}
-        customers = {sale.customer for sale, _ in counting}
+        customers = {customer for customer, _ in counting}
+        prefixes = {running.prefix for _, running in counting}
         for customer, _, key in BonusService(session).keys_beginning(customers, [Cause.TASK], sorted(prefixes)):
             self._given_to(customer, key.rsplit(":", 2)[0] + ":").add(reward_of(key))
         self.wanted: list[Days] = [
-            (sale.customer, found.first, found.last)
-            for sale, task in counting
-            if not self._is_over(sale.customer, task, found := task.round_of(sale.business_day))
+            (customer, running.round.first, running.round.last)
+            for customer, running in counting
+            if not self._is_over(customer, running)
         ]
         """The days of whose sales the history has to know."""
-        limited = [(task, task.round_of(sale.business_day).last) for sale, task in counting if task.budget is not None]
+        limited = [(task, found.last) for _, (_, task, found) in counting if task.budget is not None]
         budgets = {(budget_of(task), BUDGET) for task, _ in limited}
         periods = {period for task, day in limited for period, _ in _limits(task, day)}
         self._budgets = BudgetGroup(session, budgets, periods) if budgets else None
 
     def reward(self, customer: Customer, sale: Sale, history: History) -> None:
         """Gives what a sale, which the history has by now, has brought to its end."""
-        for kept, task in self._counting(sale):
-            if task.tiers is None or customer.tier in task.tiers:
-                self._give(customer.id, kept, task, task.round_of(sale.business_day), history)
+        for running in self._counting(sale):
+            if running.task.tiers is None or customer.tier in running.task.tiers:
+                self._give(customer.id, running, history)
 
-    def _counting(self, sale: Sale) -> Iterator[tuple[KeptTask, Task]]:
+    def _counting(self, sale: Sale) -> Iterator[_Running]:
         """The tasks that count something of a sale."""
-        for kept in self._current[sale.business_day]:
-            task = task_of(kept)
-            if task.counted(sale) is not None:
-                yield kept, task
+        for running in self._running[sale.business_day]:
+            if running.task.counted(sale) is not None:
+                yield running
 
-    def _give(self, customer: str, kept: KeptTask, task: Task, found: Round, history: History) -> None:
-        if self._is_over(customer, task, found):
+    def _give(self, customer: str, running: _Running, history: History) -> None:
+        if self._is_over(customer, running):
             return
-        given = self._given_to(customer, _prefix(task, found))
+        kept, task, found = running
+        given = self._given_to(customer, running.prefix)
         for reward in task.rewards(history.left(customer, found.first, found.last)):
             stage = task.stage(reward.at)
             if reward in given or not self._pays(task, found, stage):
@@ -72,7 +90,7 @@ class TaskGroup:
                 customer,
                 Grant(
                     cause=Cause.TASK,
-                    key=f"{_prefix(task, found)}{reward.time}:{reward.at}",
+                    key=f"{running.prefix}{reward.time}:{reward.at}",
                     program=kept.program,
                     points=stage.points,
                     reason=_reason(task, stage),
@@ -82,9 +100,10 @@ class TaskGroup:
                 ),
             )
 
-    def _is_over(self, customer: str, task: Task, found: Round) -> bool:
+    def _is_over(self, customer: str, running: _Running) -> bool:
         """Whether a customer has had all that a round gives: their sales need not be read."""
-        given = self._given_to(customer, _prefix(task, found))
+        given = self._given_to(customer, running.prefix)
+        task = running.task
         return all(Reward(time, stage.at) in given for time in range(task.times) for stage in task.stages)
 
     def _given_to(self, customer: str, prefix: str) -> set[Reward]:
@@ -101,10 +120,6 @@ class TaskGroup:
         for period, limit in limits:
             self._budgets.take(budget_of(task), Taking(BUDGET, period, stage.points, limit), stage.points)
         return True
-
-
-def _prefix(task: Task, found: Round) -> str:
-    return f"{task.id}:{found.key}:"
 
 
 def _limits(task: Task, day: date) -> Sequence[tuple[str, int]]:
