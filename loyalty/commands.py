@@ -135,6 +135,7 @@ def _migrate(settings: Settings, _chosen: argparse.Namespace) -> int:
 def _serve(settings: Settings, _chosen: argparse.Namespace) -> int:
     from loyalty.app import create_app
     from loyalty.kit.database import Database
+    from loyalty.kit.garbage import freeze_startup_objects
     from loyalty.serving import server_of
     from pages.assets import NotBuilt
 
@@ -144,6 +145,7 @@ def _serve(settings: Settings, _chosen: argparse.Namespace) -> int:
     except NotBuilt as error:
         raise WrongSettings(f"LOYALTY_STAFF_SECRET, LOYALTY_CUSTOMER_SECRET: {error}") from None
     server = server_of(app, host=settings.host, port=settings.port, trusted_proxies=settings.trusted_proxies)
+    freeze_startup_objects()
     server.run()
     database.close()
     return 0 if server.started else CANNOT
@@ -223,8 +225,11 @@ def _worker(settings: Settings, _chosen: argparse.Namespace) -> int:
     if not settings.broker_url:
         raise WrongSettings("LOYALTY_BROKER_URL: the worker needs a broker, such as redis://127.0.0.1:6379/0")
     from loyalty.jobs.app import create_app
+    from loyalty.kit.garbage import freeze_startup_objects
 
-    create_app(settings).worker_main(["worker", "--beat", "--loglevel=INFO", "--concurrency=1"])
+    app = create_app(settings)
+    freeze_startup_objects()  # before the processes part: they share what nobody touches
+    app.worker_main(["worker", "--beat", "--loglevel=INFO", "--concurrency=1"])
 
 
 def _check(settings: Settings, _chosen: argparse.Namespace) -> int:
@@ -268,9 +273,11 @@ def _till_file(settings: Settings, chosen: argparse.Namespace) -> int:
     import loyalty.models  # noqa: F401 (all tables)
     from loyalty.kit.database import Database
     from loyalty.kit.errors import Refusal
+    from loyalty.kit.garbage import freeze_startup_objects
     from loyalty.till_files.reports import take_in_and_tell
 
     database = Database(settings.database_url)
+    freeze_startup_objects()
     try:
         return take_in_and_tell(database, chosen.file, chosen.station, chosen.mapping, settings.till_mappings)
     except (OSError, Refusal) as error:

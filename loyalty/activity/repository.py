@@ -53,7 +53,11 @@ class ActivityRepository:
         sums = [func.sum(column) for column in (row.visits, row.spend_micros, row.litres_milli, row.points)]
         query = (
             select(row.customer_id, *sums)
-            .where(is_one_of(self._session, row.customer_id, customers), row.business_day >= first, row.business_day <= last)
+            .where(
+                is_one_of(self._session, row.customer_id, customers),
+                row.business_day >= first,
+                row.business_day <= last,
+            )
             .group_by(row.customer_id)
         )
         return {customer: Measures(*map(int, found)) for customer, *found in self._session.execute(query)}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from datetime import date
+from functools import partial
 from math import gcd
 from typing import cast
 
@@ -13,6 +16,9 @@ from loyalty.earning.names import Facts
 from loyalty.earning.rule_sets import Rule, RuleSet
 from loyalty.earning.snapshot import Snapshot
 from loyalty.sales.types import InvalidField, Sale
+
+_share = partial(tuple.__new__, Share)
+"""A share of a pair. There are dozens in a sale, and this calls nothing of Python's."""
 
 
 class NotInForce(ValueError):
@@ -36,18 +42,29 @@ def evaluate(sale: Sale, customer: Snapshot, rule_set: RuleSet) -> tuple[Award, 
     """
     if not rule_set.effective.has(day := rule_set.day_of(sale)):
         raise NotInForce(f"rule set {rule_set.id} version {rule_set.version} is not in force on {day}")
-    return awards_of(sale, customer, rule_set)
+    return _awards_on(day, sale, customer, rule_set)
 
 
 def awards_of(sale: Sale, customer: Snapshot, rule_set: RuleSet, *, whenever: bool = False) -> tuple[Award, ...]:
     """What a sale earns under a rule set, in force or not. `whenever` leaves the rules' own days out of account, too."""
+    return _awards_on(None if whenever else rule_set.day_of(sale), sale, customer, rule_set)
+
+
+def _awards_on(day: date | None, sale: Sale, customer: Snapshot, rule_set: RuleSet) -> tuple[Award, ...]:
+    """What a sale earns by the rules that are in force on a day, or by all."""
     if customer.customer != sale.customer:
         raise InvalidField("customer", f"must be the sale's, {sale.customer!r}, not {customer.customer!r}")
     facts = Facts.of(sale, customer)
-    day = rule_set.day_of(sale)
-    factors = factors_of(facts, [rule for rule in rule_set.multiplying if whenever or rule.period.has(day)])
-    awards = [_award(facts, rule, rule_set, factors) for rule in rule_set.earning if whenever or rule.period.has(day)]
+    multiplying, earning = rule_set.multiplying, rule_set.earning
+    if day is not None and rule_set.has_periods:
+        multiplying, earning = _on(day, multiplying), _on(day, earning)
+    factors = factors_of(facts, multiplying)
+    awards = [_award(facts, rule, rule_set, factors) for rule in earning]
     return tuple([award for award in awards if award is not None])
+
+
+def _on(day: date, rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    return tuple([rule for rule in rules if rule.period.has(day)])
 
 
 def _award(facts: Facts, rule: Rule, rule_set: RuleSet, factors: list[Factor]) -> Award | None:
@@ -68,7 +85,6 @@ def _award(facts: Facts, rule: Rule, rule_set: RuleSet, factors: list[Factor]) -
     multiplied = multiply(factors, numbers, numerators, rule_set.stacking)
     weights, denominator = multiplied.numerators, denominator * multiplied.denominator
     limited = limit(rule, sum(weights), denominator, facts.customer, facts.sale.business_day)
-    scale = gcd(*weights) or 1
     return Award(
         rule=rule.id,
         name=rule.text,
@@ -76,9 +92,17 @@ def _award(facts: Facts, rule: Rule, rule_set: RuleSet, factors: list[Factor]) -
         version=rule_set.version,
         points=limited.points,
         reasons=(*effect.reasons(lines), *multiplied.reasons, *limited.reasons),
-        shares=tuple([Share(number, weight // scale) for number, weight in zip(numbers, weights, strict=True)]),
+        shares=_shares(numbers, weights),
         takings=limited.takings,
         carries=rule.carry,
         remainder=limited.remainder,
         carried=limited.remainder - facts.customer.remainder_of(rule.id) if rule.carry else ZERO,
     )
+
+
+def _shares(numbers: Sequence[int], weights: Sequence[int]) -> tuple[Share, ...]:
+    """The shares of lines, with weights that have no common divisor."""
+    scale = gcd(*weights)
+    if scale > 1:
+        weights = [weight // scale for weight in weights]
+    return tuple(map(_share, zip(numbers, weights, strict=True)))

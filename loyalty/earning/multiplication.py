@@ -92,30 +92,34 @@ def _by_line(
     factors: Sequence[Factor], numbers: Sequence[int], numerators: Sequence[int], stacking: Stacking
 ) -> Multiplied:
     """Each line has its own coefficients."""
-    reaching = {
-        number: [factor for factor in factors if factor.lines is None or number in factor.lines] for number in numbers
-    }
-    combined = {
-        number: combine(stacking.method, stacking.ceiling, tuple([factor.coefficient for factor in mine]))
-        for number, mine in reaching.items()
-    }
-    common = lcm(*(each.denominator for each in combined.values()))
-    multiplied = [
-        numerator * combined[number].numerator * (common // combined[number].denominator)
-        for number, numerator in zip(numbers, numerators, strict=True)
-    ]
+    limited = [factor.lines for factor in factors if factor.lines is not None]
+    patterns = [tuple([number in lines for lines in limited]) for number in numbers]
+    combined = {pattern: _combined(factors, pattern, stacking) for pattern in {*patterns}}
+    common = lcm(*(each.denominator for each, _ in combined.values()))
+    scales = {pattern: each.numerator * (common // each.denominator) for pattern, (each, _) in combined.items()}
+    multiplied = [numerator * scales[pattern] for pattern, numerator in zip(patterns, numerators, strict=True)]
     reasons = [
-        _coefficient(
-            factor.name, factor.coefficient, [number for number in numbers if factor in reaching[number]], numbers
-        )
+        _coefficient(factor.name, factor.coefficient)
+        if (lines := factor.lines) is None
+        else _coefficient(factor.name, factor.coefficient, [each for each in numbers if each in lines], numbers)
         for factor in factors
     ]
     together: dict[Combined, list[int]] = {}
-    for number in numbers:
-        if len(reaching[number]) > 1 or combined[number].lowered:
-            together.setdefault(combined[number], []).append(number)
+    for number, pattern in zip(numbers, patterns, strict=True):
+        each, is_said = combined[pattern]
+        if is_said:
+            together.setdefault(each, []).append(number)
     reasons += [_together(each, reached, numbers) for each, reached in together.items()]
     return Multiplied(multiplied, common, tuple(reasons))
+
+
+def _combined(factors: Iterable[Factor], pattern: Iterable[bool], stacking: Stacking) -> tuple[Combined, bool]:
+    """What the coefficients come to on a line, and whether that has to be said. The pattern tells which of those that do not reach
+    all lines reach this one."""
+    reaches = iter(pattern)
+    mine = [factor.coefficient for factor in factors if factor.lines is None or next(reaches)]
+    combined = combine(stacking.method, stacking.ceiling, tuple(mine))
+    return combined, len(mine) > 1 or combined.lowered
 
 
 def _coefficient(name: Text, coefficient: int, reached: Sequence[int] = (), numbers: Sequence[int] = ()) -> Reason:

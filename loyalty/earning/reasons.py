@@ -37,8 +37,10 @@ class Reason:
 
 def decimal(value: int, unit: int, places: int = 0) -> str:
     """A whole number of parts of a unit (a power of ten) as a decimal number, exactly, with at least this many places."""
-    digits = len(str(unit)) - 1
     whole, part = divmod(value, unit)
+    if not part and not places:
+        return str(whole)
+    digits = len(str(unit)) - 1
     rest = str(part).rjust(digits, "0").rstrip("0").ljust(places, "0")[: max(digits, places)] if digits else ""
     return f"{whole}.{rest}" if rest else str(whole)
 

@@ -148,6 +148,11 @@ class RuleSet(BaseModel):
         """The rules that multiply points."""
         return tuple(rule for rule in self.rules if isinstance(rule.effect, Multiplying))
 
+    @cached_property
+    def has_periods(self) -> bool:
+        """Whether a rule has days of its own."""
+        return any(rule.period != Period() for rule in self.rules)
+
     def day_of(self, sale: Sale) -> date:
         """The day of a sale in the set's time zone."""
         return sale.time.astimezone(self.time_zone).date()

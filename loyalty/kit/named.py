@@ -1,4 +1,4 @@
-"""Conditions that name many values. PostgreSQL gets them as arrays: one text for any number of them, which is read and planned once.
+"""Conditions that name many values. PostgreSQL gets them as arrays: one statement for any number of them, read and planned once.
 
 A parameter for each value costs more in Python than the query in the database.
 """
@@ -33,7 +33,9 @@ def are_one_of(
 
 
 def _array(column: InstrumentedAttribute[Any], values: Iterable[Any]) -> ColumnElement[Any]:
-    if isinstance(column.type, String):  # as the column's own type, a value that is too long would be cut off, and be another one
+    if isinstance(
+        column.type, String
+    ):  # as the column's own type, a value that is too long would be cut off, and be another one
         kind = ARRAY(Text)
         return cast(literal([str(value) for value in values], kind), kind)
     kind = ARRAY(column.type)

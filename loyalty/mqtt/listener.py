@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from loyalty.kit.database import Database
 from loyalty.kit.errors import NotNow
+from loyalty.kit.garbage import freeze_startup_objects
 from loyalty.kit.settings import Settings, WrongSettings
 from loyalty.mqtt.service import TOPICS, DeviceMessageService
 
@@ -53,6 +54,7 @@ class Listener:
         """The same, until SIGTERM or SIGINT."""
         for one in (signal.SIGTERM, signal.SIGINT):
             signal.signal(one, self.stop)
+        freeze_startup_objects()
         self.run()
 
     # ---------------------------------------------------------------- what the broker says

@@ -10,6 +10,8 @@ from typing import Protocol
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from loyalty.kit.garbage import freeze_startup_objects
+
 log = structlog.get_logger(__name__)
 _DATABASE_PAUSE = 1.0
 
@@ -47,4 +49,5 @@ class Daemon:
         """The same, until SIGTERM or SIGINT."""
         for one in (signal.SIGTERM, signal.SIGINT):
             signal.signal(one, self.stop)
+        freeze_startup_objects()
         self.run()

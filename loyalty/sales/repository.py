@@ -111,12 +111,14 @@ class SaleRepository:
         )
         return self._session.scalars(query.order_by(row.sold_at.desc(), row.id.desc()).limit(limit)).all()
 
-    def of_customers(
-        self, customers: Collection[str], first: date, last: date
-    ) -> Sequence[tuple[str, str, Written]]:
+    def of_customers(self, customers: Collection[str], first: date, last: date) -> Sequence[tuple[str, str, Written]]:
         """Customers' sales of these business days, both included: customer, sale and its content."""
         row = RecordedSale
-        query = select(row.customer_id, row.id, cast(row.content, Text)).where(*_of(self._session, customers, first, last)).order_by(row.id)
+        query = (
+            select(row.customer_id, row.id, cast(row.content, Text))
+            .where(*_of(self._session, customers, first, last))
+            .order_by(row.id)
+        )
         return [(customer, sale, Written(content)) for customer, sale, content in self._session.execute(query)]
 
     def buyers_after(self, first: date, last: date, after: str, limit: int) -> Sequence[str]:
@@ -138,7 +140,9 @@ class SaleRepository:
     ) -> Sequence[tuple[str, Written]]:
         """The booked returns of these sales: the sale, and the return's content."""
         returned = RecordedReturn
-        query = select(returned.sale_id, cast(returned.content, Text)).join(RecordedSale, RecordedSale.id == returned.sale_id)
+        query = select(returned.sale_id, cast(returned.content, Text)).join(
+            RecordedSale, RecordedSale.id == returned.sale_id
+        )
         rows = self._session.execute(query.where(*_of(self._session, customers, first, last)))
         return [(sale, Written(content)) for sale, content in rows]
 

@@ -48,8 +48,8 @@ class Pair(Granted):
         """Whether two different lines of the sale are of the two goods."""
         lines = facts.sale.lines
         first = {line.number for line in lines if self.first.has(line)}
-        second = {line.number for line in lines if self.second.has(line)}
-        return bool(first and second) and len(first | second) > 1
+        second = {line.number for line in lines if self.second.has(line)} if first else first
+        return bool(second) and len(first | second) > 1
 
     def reaches(self, facts: Facts) -> frozenset[int]:
         """The lines of both goods."""
