@@ -98,9 +98,9 @@ def partners(workers: int = 1) -> Iterator[Partners]:
         settings |= {"TONGDUI_GATEWAY_WORKERS": str(workers)} if workers > 1 else {}
         network = EmbeddedNetwork(Path(directory), database_url=database.url, overrides=settings)
         with network:
-            cine = _owner(network, "CINE", LocalSigner.generate())
+            cine = owner_on(network, "CINE", LocalSigner.generate())
             own, managed = (
-                source_of(_owner(network, code, signer), cine)
+                source_of(owner_on(network, code, signer), cine)
                 for code, signer in (("FUEL", LocalSigner.generate()), ("SHOP", None))
             )
             yield Partners(network, database, own, managed)
@@ -108,7 +108,7 @@ def partners(workers: int = 1) -> Iterator[Partners]:
                 client.close()
 
 
-def _owner(network: EmbeddedNetwork, code: str, signer: LocalSigner | None) -> Owner:
+def owner_on(network: EmbeddedNetwork, code: str, signer: LocalSigner | None) -> Owner:
     """Registers a merchant with a program and money."""
     operator, treasury = (Client(network.url, network.api_keys[role]) for role in ("operator", "treasury"))
     with operator, treasury:

@@ -1,170 +1,190 @@
-"""How fast a programme takes a supermarket's sales: evaluated, and booked in groups on PostgreSQL, and in how much memory."""
+"""How fast a programme takes a supermarket's sales, and in how much memory: evaluated, booked, and settled by a whole network."""
 
 from __future__ import annotations
 
 import json
-import subprocess
+import os
+import secrets
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, CalledProcessError, Popen
 from typing import Any
 
-import loyalty.models  # noqa: F401 (all tables)
-from loyalty.customers.service import CustomerService
-from loyalty.earning.evaluation import evaluate
-from loyalty.earning.rule_sets import read_rule_set
-from loyalty.gifts.service import GiftPlanService
-from loyalty.intake.documents import SentSale
-from loyalty.intake.service import IntakeService
-from loyalty.kit.clock import ShiftedClock
-from loyalty.kit.database import Database, in_pieces
-from loyalty.kit.errors import Refusal
-from loyalty.referrals.service import ReferralSchemeService
-from loyalty.rule_sets.service import RuleSetService
-from loyalty.stations.service import StationService
-from loyalty.tasks.service import TaskPlanService
-from loyalty.tiers.service import TierSchemeService
-from scripts.bench import supermarket
-from scripts.dev.services import postgres
+from eth_keyfile.keyfile import create_keyfile_json
+from sqlalchemy import func, select
 
-GROUP = 200
-"""Sales that are booked together."""
+from clearing.kit.config import RATE_LIMITS, variable
+from clearing.runtime.embedded.network import EmbeddedNetwork
+from loyalty.kit.database import Database
+from loyalty.network.member_repository import MemberRepository
+from loyalty.network.models import MemberState, Wish, WishState
+from loyalty.network.wish_repository import WishRepository
+from scripts.bench import supermarket
+from scripts.bench.measuring import cpu_seconds, memory_bytes
+from scripts.bench.partners import owner_on
+from scripts.bench.programme_work import make_ready
+from scripts.dev.services import Postgres, postgres
+from tongdui import LocalSigner
+
 SALES = 5_000
 """How many are taken unless the whole year is asked for."""
-_ACTOR = "bench"
+AT_ONCE = 2
+"""Processes that work at once where the machine's two cores are asked for."""
+_LOOK_SECONDS = 0.5
 
 Figure = tuple[str, float, str, dict[str, Any]]
+Measured = Mapping[str, float]
 
 
 def programme_figures(sales: int | None) -> Iterator[Figure]:
     """Measures so many sales, or all of the year: figure, value, unit and details."""
-    yield from _figures("evaluated", _in_a_process("evaluate", "", sales))
+    wanted = sales or sum(1 for _ in supermarket.baskets())
+    for name, processes in (("evaluated", 1), (f"evaluated_by_{AT_ONCE}", AT_ONCE)):
+        yield from _figures(name, [_finished(one) for one in _started("evaluate", "", wanted, processes)])
     with postgres() as server:
-        yield from _figures("booked", _in_a_process("book", server.new_database("programme"), sales))
+        for name, processes in (("booked", 1), (f"booked_by_{AT_ONCE}", AT_ONCE)):
+            url = server.new_database(name)
+            make_ready(url, wanted)
+            before = cpu_seconds(server.pid)
+            found = [_finished(one) for one in _started("book", url, wanted, processes)]
+            yield from _figures(name, found, postgres=(cpu_seconds(server.pid) - before) * 1_000 / wanted)
+    yield from _settled(wanted)
 
 
-def _figures(name: str, measured: dict[str, float]) -> Iterator[Figure]:
-    sales = measured["sales"]
-    details = {"sales": sales, "lines": measured["lines"]}
-    yield f"programme_{name}", sales / measured["seconds"], "sales/s", details
-    yield f"programme_{name}_cpu", measured["cpu"] * 1_000 / sales, "ms/sale", details
-    yield f"programme_{name}_memory", measured["peak_mib"], "MiB", {"at_a_tenth": measured["tenth_mib"]}
+def _figures(name: str, measured: Sequence[Measured], **beside: float) -> Iterator[Figure]:
+    """The figures of processes that worked at once."""
+    sales = sum(one["sales"] for one in measured)
+    details = {"sales": sales, "lines": sum(one["lines"] for one in measured), "processes": len(measured)}
+    yield f"programme_{name}", sales / max(one["seconds"] for one in measured), "sales/s", details
+    spent = sum(one["cpu"] for one in measured) * 1_000 / sales
+    yield f"programme_{name}_cpu", spent, "ms/sale", {part: round(value, 3) for part, value in beside.items()}
+    largest = max(measured, key=lambda one: one["peak_mib"])
+    yield f"programme_{name}_memory", largest["peak_mib"], "MiB", {"at_a_tenth": largest["tenth_mib"]}
 
 
-def _in_a_process(what: str, url: str, sales: int | None) -> dict[str, float]:
-    command = [sys.executable, "-m", "scripts.bench.programme", what, url, str(sales or 0)]
-    found: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def _started(what: str, url: str, sales: int, processes: int) -> list[Popen[str]]:
+    """Processes, each of which takes every so manieth group of the sales."""
+    command = [sys.executable, "-m", "scripts.bench.programme_work", what, url, str(sales)]
+    return [Popen([*command, str(part), str(processes)], stdout=PIPE, text=True) for part in range(processes)]
+
+
+def _finished(process: Popen[str]) -> Measured:
+    printed, _ = process.communicate()
+    if process.returncode:
+        raise CalledProcessError(process.returncode, process.args)
+    found: Measured = json.loads(printed)
     return found
 
 
-# -------------------------------------------------------------------- in the process that is measured
+# -------------------------------------------------------------------- until every wish is settled
 
 
-class _Meter:
-    """Counts sales, and the time that is spent on them alone."""
+@dataclass(slots=True)
+class _Around:
+    """A network and a programme of one of its merchants, with a sender, on databases of their own."""
 
-    def __init__(self, expected: int) -> None:
-        self._tenth = max(1, expected // 10)
-        self.found: dict[str, float] = {"sales": 0, "lines": 0, "seconds": 0.0, "cpu": 0.0, "tenth_mib": 0}
+    network: EmbeddedNetwork
+    network_database: Postgres
+    programme_database: Postgres
+    database: Database
+    sender: Popen[bytes]
 
-    def began(self) -> tuple[float, float]:
-        """The moment at which some sales begin."""
-        return time.perf_counter(), time.process_time()
+    def pids(self) -> dict[str, int]:
+        """The processes that work, by name."""
+        children = {name: child.process.pid for name, child in self.network.children.items() if child.process}
+        databases = {
+            "postgres": self.network_database.pid,
+            "programme_postgres": self.programme_database.pid,
+        }
+        return children | databases | {"sender": self.sender.pid}
 
-    def took(self, began: tuple[float, float], sales: int, lines: int) -> None:
-        """Counts what was done since then."""
-        self.found["seconds"] += time.perf_counter() - began[0]
-        self.found["cpu"] += time.process_time() - began[1]
-        self.found["sales"] += sales
-        self.found["lines"] += lines
-        if not self.found["tenth_mib"] and self.found["sales"] >= self._tenth:
-            self.found["tenth_mib"] = _peak_mib()
+    def measured(self, measure: Callable[[int], float]) -> dict[str, float]:
+        """A measure of each process."""
+        return {name: measure(pid) for name, pid in self.pids().items()}
 
-    def result(self) -> dict[str, float]:
-        """All of it."""
-        return self.found | {"peak_mib": _peak_mib()}
+    def open(self) -> int:
+        """How many wishes are not settled yet, and one more while there are customers of whom the network was not told. Raises
+        RuntimeError if a wish was refused, or nobody sends."""
+        if self.sender.poll() is not None:
+            raise RuntimeError("the sender has ended")
+        with self.database.reading() as session:
+            wishes = WishRepository(session).counts()
+            new = MemberRepository(session).in_state(MemberState.NEW, 1)
+        if wishes[WishState.REFUSED]:
+            raise RuntimeError(f"{wishes[WishState.REFUSED]} wishes were refused")
+        return sum(wishes.values()) + len(new)
 
-
-def _peak_mib() -> int:
-    status = dict(line.split(":") for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines())
-    return int(status["VmHWM"].split()[0]) // 1024
-
-
-def _evaluate(sales: int) -> dict[str, float]:
-    """Evaluates the twenty rules, and nothing else."""
-    rules, meter = read_rule_set(json.dumps(supermarket.TWENTY)), _Meter(sales)
-    for some in in_pieces(islice(supermarket.recorded_sales(), sales), GROUP):
-        began = meter.began()
-        for sale, customer in some:
-            evaluate(sale, customer, rules)
-        meter.took(began, len(some), sum(len(sale.lines) for sale, _ in some))
-    return meter.result()
-
-
-def _book(url: str, sales: int) -> dict[str, float]:
-    """Books sales with rules, tiers, tasks, a referral scheme and gifts. The clock shows the time of the sales."""
-    clock, meter = ShiftedClock(), _Meter(sales)
-    database = Database(url, clock)
-    database.migrate()
-    publish(database)
-    known: set[str] = set()
-    for some in in_pieces(islice(supermarket.sent_sales(), sales), GROUP):
-        _show(clock, some[-1].time)
-        prepare(database, some, known)
-        began = meter.began()
-        with database.session.begin() as session:
-            taken = IntakeService(session).take_all(some)
-        meter.took(began, len(some), sum(len(sale.lines) for sale in some))
-        if refused := [one for one in taken if isinstance(one, Refusal)]:
-            raise RuntimeError(f"{len(refused)} sales were refused: {refused[0].detail}")
-    return meter.result()
+    def settled(self) -> int:
+        """How many wishes are settled."""
+        with self.database.reading() as session:
+            query = select(func.count()).select_from(Wish).where(Wish.state == WishState.SETTLED)
+            return session.scalar(query) or 0
 
 
-def _show(clock: ShiftedClock, moment: datetime) -> None:
-    clock.ahead = timedelta()
-    clock.ahead = moment - clock.now()
+def _settled(sales: int) -> Iterator[Figure]:
+    """Measures sales from the moment at which the first is booked until the last wish is settled."""
+    with _around(sales) as around:
+        while around.open():
+            time.sleep(_LOOK_SECONDS)
+        before, began = around.measured(cpu_seconds), time.perf_counter()
+        (booker,) = _started("book", around.database.url, sales, 1)
+        tenth: dict[str, float] = {}
+        while booker.poll() is None or around.open():
+            time.sleep(_LOOK_SECONDS)
+            if not tenth and around.settled() > sales // 10:
+                tenth = around.measured(memory_bytes)
+        seconds, after = time.perf_counter() - began, around.measured(cpu_seconds)
+        booked, last = _finished(booker), around.measured(memory_bytes)
+        wishes = around.settled()
+    details = {"sales": sales, "wishes": wishes, "booked_a_second": round(sales / booked["seconds"], 1)}
+    yield "programme_settled", sales / seconds, "sales/s", details
+    spent = {name: (after[name] - before[name]) * 1_000 / sales for name in after}
+    spent["booker"] = booked["cpu"] * 1_000 / sales
+    parts = {name: round(value, 3) for name, value in spent.items()}
+    yield "programme_settled_cpu", sum(spent.values()), "ms/sale", parts
+    for name, size in last.items():
+        yield (
+            f"programme_settled_memory_{name}",
+            size / 2**20,
+            "MiB",
+            {"at_a_tenth": round(tenth.get(name, size) / 2**20, 1)},
+        )
 
 
-def publish(database: Database) -> None:
-    """Puts the supermarket's rules, tiers, tasks, referrals and gifts into force."""
-    program = {"program": supermarket.PROGRAM}
-    with database.session.begin() as session:
-        plans: Sequence[tuple[Any, dict[str, Any], dict[str, str]]] = [
-            (RuleSetService(session), supermarket.TWENTY, program),
-            (TierSchemeService(session), supermarket.TIERS, {}),
-            *((TaskPlanService(session), task, program) for task in supermarket.TASKS),
-            (ReferralSchemeService(session), supermarket.REFERRALS, program),
-            (GiftPlanService(session), supermarket.GIFTS, program),
-        ]
-        for service, plan, more in plans:
-            kept = service.keep(json.dumps(plan), actor=_ACTOR, **more)
-            service.publish(kept.id, actor=_ACTOR, reason=_ACTOR)
-
-
-def prepare(database: Database, sales: Sequence[SentSale], known: set[str]) -> None:
-    """Adds the stations and the customers of whom nobody has heard."""
-    with database.session.begin() as session:
-        for sale in sales:
-            station, shown = sale.document.station, sale.shown
-            if station not in known:
-                region = supermarket.region_of(int(station))
-                zone = str(supermarket.NEW_YORK)
-                StationService(session).keep(station, name=station, region=region, time_zone=zone, actor=_ACTOR)
-            if shown is not None and shown.value not in known:
-                birthday = (int(shown.value[2:]) % 12 + 1, 1)
-                CustomerService(session).add([replace(shown)], birthday, actor=_ACTOR)
-                known.add(shown.value)
-            known.add(station)
-
-
-def _main(what: str, url: str, sales: str) -> None:
-    wanted = int(sales) or sum(1 for _ in supermarket.baskets())
-    print(json.dumps(_evaluate(wanted) if what == "evaluate" else _book(url, wanted)))
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])
+@contextmanager
+def _around(sales: int) -> Iterator[_Around]:
+    """A network with a programme that knows the customers of so many sales, and has sold nothing."""
+    with tempfile.TemporaryDirectory() as directory, postgres() as its, postgres() as ours:
+        overrides = {variable(name): "0" for name in RATE_LIMITS}  # one key does the work of hundreds
+        network = EmbeddedNetwork(Path(directory) / "network", database_url=its.url, overrides=overrides)
+        with network:
+            key, password = secrets.token_bytes(32), secrets.token_hex()
+            owner = owner_on(network, supermarket.PROGRAM, LocalSigner(key))
+            owner.client.close()
+            keystore = Path(directory) / "merchant.json"
+            encrypted = create_keyfile_json(key, password.encode(), kdf="pbkdf2", iterations=2)
+            keystore.write_text(json.dumps(encrypted), encoding="utf-8")  # type: ignore[arg-type]
+            url = ours.new_database("programme")
+            make_ready(url, sales)
+            settings = {
+                "database_url": url,
+                "gateway_url": network.url,
+                "api_key": owner.api_key,
+                "keystore": str(keystore),
+                "keystore_password": password,
+                "contract": str(network.settings.contract),
+            }
+            environment = os.environ | {f"LOYALTY_{name.upper()}": value for name, value in settings.items()}
+            sender = Popen([sys.executable, "-m", "loyalty", "send"], env=environment, stdout=DEVNULL)
+            database = Database(url)
+            try:
+                yield _Around(network, its, ours, database, sender)
+            finally:
+                database.close()
+                sender.terminate()
+                sender.wait()

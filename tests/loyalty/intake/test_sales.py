@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
 
 import pytest
 
+from loyalty.customers.models import IdentifierKind
+from loyalty.customers.service import Shown
+from loyalty.intake.documents import SentSale
 from loyalty.network.models import WishState
+from loyalty.sales.models import Document
+from loyalty.sales.types import Line, Weather
 from loyalty.staff.models import Role
 from tests.loyalty.earning.programmes import rule, rule_set
 from tests.loyalty.intake.shop import Shop, done, fuel, goods, points, refused
@@ -127,3 +133,15 @@ def test_what_is_wrong_with_a_sale_is_told(shop: Shop, change: dict[str, object]
     answer = shop.send(shop.sale() | change)
     refused(answer, 404 if code.startswith("unknown") else 422, code, pointer)
     assert done(shop.api.get("/v1/sales"))["data"] == []
+
+
+def test_the_fingerprint_of_a_sale_is_what_it_always_was() -> None:
+    """Those that are kept were made so: the same sale that is sent again after an update is still the same one."""
+    sent = SentSale(
+        document=Document("S17", date(2026, 7, 1), "1", "42"),
+        time=datetime(2026, 7, 1, 4, 30, tzinfo=UTC),
+        lines=(Line(1, "95", "fuel", 40_000, "l", 320_000_000), Line(2, "油", "", 1_000, "piece", 0)),
+        weather=Weather(rain=True),
+        shown=Shown(IdentifierKind.CARD, "CARD1"),
+    )
+    assert sent.fingerprint.hex() == "77844f41826fdd027b33ab4a15358b52ae241ef8af1dc954cafe0990fb816717"

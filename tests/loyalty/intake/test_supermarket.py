@@ -16,7 +16,7 @@ from loyalty.kit.clock import ShiftedClock
 from loyalty.kit.database import Database, in_pieces
 from loyalty.network.models import Wish
 from loyalty.sales.models import Outcome, RecordedSale
-from scripts.bench import programme as bench
+from scripts.bench import programme_work as bench
 from scripts.bench.supermarket import sent_sales
 from tests.loyalty.clock import show
 from tests.support.nightly import by_day
