@@ -85,9 +85,12 @@ def fingerprint_of(sent: DataclassInstance) -> bytes:
 
 def _plain(value: object) -> object:
     """What JSON does not know by itself: an object is its fields, and a day or a moment is a text."""
-    return {name: getattr(value, name) for name in _fields(type(value))} if is_dataclass(value) else str(value)
+    if not is_dataclass(value) or isinstance(value, type):
+        return str(value)
+    return {name: getattr(value, name) for name in _fields(type(value))}
 
 
 @cache
 def _fields(kind: type[DataclassInstance]) -> tuple[str, ...]:
+    """The names of its fields: what a till sends has dozens of lines of one kind."""
     return tuple(field.name for field in fields(kind))

@@ -1,4 +1,4 @@
-"""Many rows by one statement: a COPY on PostgreSQL, and an ordinary insert on SQLite, where a row costs no round trip."""
+"""Many rows by one statement: a COPY or arrays on PostgreSQL, and a plain statement on SQLite, where a row costs no round trip."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from psycopg import Connection, DatabaseError, IntegrityError, OperationalError, sql
-from sqlalchemy import JSON, Table, exc, insert
+from sqlalchemy import JSON, Table, bindparam, exc, func, insert, update
 from sqlalchemy.orm import Session
 
 from loyalty.kit.database import Base, is_postgresql, json_text
+from loyalty.kit.named import array_of
 
 
 def insert_all(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -20,6 +21,21 @@ def insert_all(session: Session, model: type[Base], rows: Sequence[Mapping[str, 
         _copy(session, table, rows)
     elif rows:
         session.execute(insert(table), rows)  # into the model it would be a statement for each pattern of None
+
+
+def change_all(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Changes rows that all name the same columns, among them `id`, which says which row it is."""
+    table = model.__table__
+    assert isinstance(table, Table), "a model is of a table"
+    if rows and is_postgresql(session):
+        arrays = [array_of(table.columns[name], [row[name] for row in rows]) for name in rows[0]]
+        new = func.unnest(*arrays).table_valued(*rows[0]).render_derived(name="new")
+        values = {name: new.columns[name] for name in rows[0] if name != "id"}
+        session.execute(update(table).where(table.columns["id"] == new.columns["id"]).values(values))
+    elif rows:
+        values = {name: bindparam(f"new_{name}") for name in rows[0] if name != "id"}
+        statement = update(table).where(table.columns["id"] == bindparam("new_id")).values(values)
+        session.execute(statement, [{f"new_{name}": value for name, value in row.items()} for row in rows])
 
 
 def _copy(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

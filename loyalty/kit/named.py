@@ -17,7 +17,7 @@ from loyalty.kit.database import is_postgresql
 def is_one_of(session: Session, column: InstrumentedAttribute[Any], values: Collection[Any]) -> ColumnElement[bool]:
     """Whether a column has one of these values."""
     if is_postgresql(session):
-        return column == any_(_array(column, values))
+        return column == any_(array_of(column, values))
     return column.in_(values)
 
 
@@ -26,13 +26,14 @@ def are_one_of(
 ) -> ColumnElement[bool]:
     """Whether several columns together have the values of one of these rows."""
     if is_postgresql(session):
-        arrays = [_array(column, values) for column, values in zip(columns, zip(*rows, strict=True), strict=True)]
+        arrays = [array_of(column, values) for column, values in zip(columns, zip(*rows, strict=True), strict=True)]
         named = func.unnest(*arrays).table_valued(*(f"value{at}" for at in range(len(columns)))).render_derived()
         return tuple_(*columns).in_(select(named))
     return tuple_(*columns).in_(rows)
 
 
-def _array(column: InstrumentedAttribute[Any], values: Iterable[Any]) -> ColumnElement[Any]:
+def array_of(column: ColumnElement[Any] | InstrumentedAttribute[Any], values: Iterable[Any]) -> ColumnElement[Any]:
+    """The values as an array of what a column has."""
     if isinstance(
         column.type, String
     ):  # as the column's own type, a value that is too long would be cut off, and be another one

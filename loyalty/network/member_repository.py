@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from loyalty.kit.database import in_pieces
+from loyalty.kit.named import is_one_of
 from loyalty.network.models import Member, MemberState
 
 _NAMED = 500
@@ -38,12 +39,13 @@ class MemberRepository:
         """Those of these of whom the network was not told yet."""
         found: list[str] = []
         for some in in_pieces(dict.fromkeys(customers), _NAMED):
-            found += self._session.scalars(
-                select(Member.id).where(Member.id.in_(some), Member.state == MemberState.NEW)
-            )
+            is_named = is_one_of(self._session, Member.id, some)
+            found += self._session.scalars(select(Member.id).where(is_named, Member.state == MemberState.NEW))
         return found
 
     def pass_on(self, customers: Iterable[str], before: MemberState, after: MemberState) -> None:
         """Brings those of these that are in one state into the next."""
         for some in in_pieces(customers, _NAMED):
-            self._session.execute(update(Member).where(Member.id.in_(some), Member.state == before).values(state=after))
+            is_named = is_one_of(self._session, Member.id, some)
+            changed = update(Member).where(is_named, Member.state == before).values(state=after)
+            self._session.execute(changed, execution_options={"synchronize_session": False})

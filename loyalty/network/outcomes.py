@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from loyalty.network.models import Wish, WishState
 from loyalty.network.wishes import refuse
 from tongdui import Movement
@@ -18,10 +20,9 @@ def settle(wish: Wish, movement: Movement, *, can_expire: bool) -> None:
     network says beforehand that they are missing.
     """
     wish.movement = movement.id
-    if movement.is_settled and movement.entry is not None:
-        entry = movement.entry
-        wish.state, wish.leaf, wish.tx_hash = WishState.SETTLED, entry.leaf, entry.tx_hash
-        wish.block_number, wish.settled_at = entry.block_number, entry.settled_at
+    if (outcome := settlement(movement)) is not None:
+        for name, value in outcome.items():
+            setattr(wish, name, value)
     elif movement.state == "expired":
         if can_expire:
             wish.state, wish.order_id, wish.movement = WishState.WAITING, None, None
@@ -30,3 +31,18 @@ def settle(wish: Wish, movement: Movement, *, can_expire: bool) -> None:
     elif movement.is_final:
         reason = movement.reason or movement.state
         refuse(wish, reason, f"the chain did not carry out {movement.id}: {reason}")
+
+
+def settlement(movement: Movement) -> dict[str, Any] | None:
+    """What a wish says once its movement is settled, by column; None as long as it is not."""
+    entry = movement.entry
+    if not movement.is_settled or entry is None:
+        return None
+    return {
+        "state": WishState.SETTLED,
+        "movement": movement.id,
+        "leaf": entry.leaf,
+        "tx_hash": entry.tx_hash,
+        "block_number": entry.block_number,
+        "settled_at": entry.settled_at,
+    }

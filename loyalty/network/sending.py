@@ -19,7 +19,7 @@ from loyalty.kit.settings import Settings
 from loyalty.network.debts import DebtService
 from loyalty.network.models import OrderState, OutgoingOrder, Wish, WishState
 from loyalty.network.order_repository import OrderRepository
-from loyalty.network.outcomes import settle
+from loyalty.network.outcomes import settle, settlement
 from loyalty.network.wish_repository import WishRepository
 from loyalty.network.wishes import refuse
 from tongdui import Movement, PreparedOrder
@@ -84,17 +84,23 @@ class OutgoingOrders:
             return _work(session, order, order.owner)
 
     def _claimed(self, session: Session) -> OutgoingOrder | None:
-        wishes = WishRepository(session).claimable(self._settings.order_size)
-        return _gathered(session, wishes, OutgoingOrder(id=new_id("out"))) if wishes else None
+        wishes = WishRepository(session)
+        found = wishes.claimable(self._settings.order_size)
+        if not found:
+            return None
+        order = OutgoingOrder(id=new_id("out"))
+        OrderRepository(session).add(order)
+        wishes.put_into(order, found)
+        return order
 
     # ---------------------------------------------------------------- what was done
 
     def keep_signed(self, work: Work, prepared: PreparedOrder) -> Work:
         """Keeps the bytes, before anybody sends them."""
-        with self._changing(work) as (session, order):
+        with self._changing(work) as (_, order):
             order.state, order.content, order.nonce = OrderState.SIGNED, prepared.content, prepared.nonce
             order.deadline = None if prepared.deadline is None else datetime.fromtimestamp(prepared.deadline, UTC)
-            return _work(session, order, work.owner)
+            return Work(order, work.owner, work.wishes, work.originals)
 
     def keep_accepted(self, work: Work, network_order: str) -> None:
         """Keeps that the network has the order, and looks again soon."""
@@ -108,8 +114,16 @@ class OutgoingOrders:
         now = self._database.clock.now()
         with self._changing(work) as (session, order):
             can_expire = order.deadline is None or order.deadline < now
-            for wish in WishRepository(session).of_order(order):
-                settle(wish, movements[wish.reference], can_expire=can_expire)
+            wishes, settled, others = WishRepository(session), [], []
+            for wish, reference, known in wishes.undecided(order):
+                movement = movements[reference]
+                if (outcome := settlement(movement)) is not None:
+                    settled.append({"id": wish, **outcome})
+                elif movement.is_final or movement.id != known:
+                    others.append(wish)
+            wishes.change(settled)
+            for other in wishes.with_ids(others):
+                settle(other, movements[other.reference], can_expire=can_expire)
             order.failures, order.failure = 0, None
             self._rest_or_end(session, order, self._settings.poll_interval)
 
@@ -196,7 +210,7 @@ class OutgoingOrders:
 
     def _rest_or_end(self, session: Session, order: OutgoingOrder, seconds: float) -> None:
         session.flush()
-        if not any(wish.state is WishState.SENDING for wish in WishRepository(session).of_order(order)):
+        if not WishRepository(session).has_undecided(order):
             order.state, order.content = OrderState.DONE, None
         self._rest(order, seconds)
 

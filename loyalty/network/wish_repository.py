@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from loyalty.kit.bulk_insert import insert_all
+from loyalty.kit.bulk_insert import change_all, insert_all
 from loyalty.kit.database import in_pieces
+from loyalty.kit.named import is_one_of
 from loyalty.kit.paging import page_of
 from loyalty.network.models import OutgoingOrder, Wish, WishState
 
@@ -74,18 +75,43 @@ class WishRepository:
 
     # ---------------------------------------------------------------- sending
 
-    def claimable(self, limit: int) -> Sequence[Wish]:
-        """The oldest wishes that can be sent, which nobody else can claim before this transaction ends."""
+    def claimable(self, limit: int) -> Sequence[str]:
+        """Ids of the oldest wishes that can be sent, which nobody else can claim before this transaction ends."""
         original = aliased(Wish)
         settled = select(original.id).where(original.id == Wish.original_id, original.state == WishState.SETTLED)
         query = (
-            select(Wish)
+            select(Wish.id)
             .where(Wish.state == WishState.WAITING, or_(Wish.original_id.is_(None), settled.exists()))
             .order_by(Wish.id)
             .limit(limit)
             .with_for_update(of=Wish, skip_locked=True)
         )
         return self._session.scalars(query).all()
+
+    def put_into(self, order: OutgoingOrder, wishes: Collection[str]) -> None:
+        """Has an order carry these wishes."""
+        carried = update(Wish).where(is_one_of(self._session, Wish.id, wishes))
+        carried = carried.values(state=WishState.SENDING, order_id=order.id)
+        self._session.execute(carried, execution_options={"synchronize_session": False})
+
+    def undecided(self, order: OutgoingOrder) -> Sequence[tuple[str, str, str | None]]:
+        """The wishes of an order that have no outcome: id, reference, and movement if it is known."""
+        query = select(Wish.id, Wish.reference, Wish.movement)
+        query = query.where(Wish.order_id == order.id, Wish.state == WishState.SENDING)
+        return [(wish, reference, movement) for wish, reference, movement in self._session.execute(query)]
+
+    def has_undecided(self, order: OutgoingOrder) -> bool:
+        """Whether an order carries wishes that have no outcome."""
+        query = select(Wish.id).where(Wish.order_id == order.id, Wish.state == WishState.SENDING).limit(1)
+        return self._session.scalar(query) is not None
+
+    def change(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Changes many wishes by one statement: rows that all name the same columns, with the wish's id."""
+        change_all(self._session, Wish, rows)
+
+    def with_ids(self, ids: Collection[str]) -> Sequence[Wish]:
+        """The wishes with these ids."""
+        return self._session.scalars(select(Wish).where(is_one_of(self._session, Wish.id, ids))).all()
 
     def of_order(self, order: OutgoingOrder) -> Sequence[Wish]:
         """What an order carries, oldest first."""

@@ -119,7 +119,8 @@ class SaleRepository:
             .where(*_of(self._session, customers, first, last))
             .order_by(row.id)
         )
-        return [(customer, sale, Written(content)) for customer, sale, content in self._session.execute(query)]
+        rows = self._session.execute(query)
+        return [(customer, sale, Written(content)) for customer, sale, content in rows if customer is not None]
 
     def buyers_after(self, first: date, last: date, after: str, limit: int) -> Sequence[str]:
         """Ids of some customers who bought something on these business days: the next ones."""
@@ -144,7 +145,7 @@ class SaleRepository:
             RecordedSale, RecordedSale.id == returned.sale_id
         )
         rows = self._session.execute(query.where(*_of(self._session, customers, first, last)))
-        return [(sale, Written(content)) for sale, content in rows]
+        return [(sale, Written(content)) for sale, content in rows if sale is not None]
 
     def returns_for(self, sales: Collection[str]) -> Sequence[RecordedReturn]:
         """The booked returns of these sales."""
