@@ -167,7 +167,7 @@ def _around(sales: int) -> Iterator[_Around]:
             owner = owner_on(network, supermarket.PROGRAM, LocalSigner(key))
             owner.client.close()
             keystore = Path(directory) / "merchant.json"
-            encrypted = create_keyfile_json(key, password, kdf="pbkdf2", iterations=2)
+            encrypted = create_keyfile_json(key, password.encode(), kdf="pbkdf2", iterations=2)  # type: ignore[arg-type]
             keystore.write_text(json.dumps(encrypted), encoding="utf-8")
             url = ours.new_database("programme")
             make_ready(url, sales)
