@@ -190,9 +190,11 @@ def _notify(settings: Settings, _chosen: argparse.Namespace) -> int:
 def _listen(settings: Settings, _chosen: argparse.Namespace) -> int:
     import loyalty.models  # noqa: F401 (all tables)
     from loyalty.kit.database import Database
+    from loyalty.kit.garbage import freeze_startup_objects
     from loyalty.mqtt.listener import Listener
 
     database = Database(settings.database_url)
+    freeze_startup_objects()
     try:
         Listener(database, settings).run_until_signal()
     finally:

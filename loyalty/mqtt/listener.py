@@ -17,7 +17,6 @@ from sqlalchemy.exc import DBAPIError
 
 from loyalty.kit.database import Database
 from loyalty.kit.errors import NotNow
-from loyalty.kit.garbage import freeze_startup_objects
 from loyalty.kit.settings import Settings, WrongSettings
 from loyalty.mqtt.service import TOPICS, DeviceMessageService
 
@@ -54,7 +53,6 @@ class Listener:
         """The same, until SIGTERM or SIGINT."""
         for one in (signal.SIGTERM, signal.SIGINT):
             signal.signal(one, self.stop)
-        freeze_startup_objects()
         self.run()
 
     # ---------------------------------------------------------------- what the broker says

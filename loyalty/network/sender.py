@@ -139,7 +139,7 @@ class Sender:
 
     def submit(self, prepared: PreparedOrder) -> Order:
         """Sends what was kept."""
-        return self._client.orders.submit(prepared)
+        return self._client.orders.submit(prepared, detail=False)  # the answer's id is all that is kept of it
 
     def _refused(self, work: Work, error: APIError) -> Work | None:
         """The network takes the order only without some of its wishes."""

@@ -135,12 +135,12 @@ class OrderSubmitter:
         content = _written({**arrange(bodies), "authorization": authorization})
         return PreparedOrder(content, key, nonce, order.deadline)
 
-    def submit_prepared(self, path: str, prepared: PreparedOrder, wait: float | None) -> Flow[Order]:
+    def submit_prepared(self, path: str, prepared: PreparedOrder, wait: float | None, *, minimal: bool) -> Flow[Order]:
         """Post a prepared order as it is. Raises what `Gateway.post` raises."""
         until = self.gateway.now() + (wait or 0)
         try:
             response = yield from self.gateway.send(
-                "POST", path, content=prepared.content, key=prepared.idempotency_key, wait=wait
+                "POST", path, content=prepared.content, key=prepared.idempotency_key, wait=wait, minimal=minimal
             )
         except APIError as refusal:
             self._heed(refusal)

@@ -21,6 +21,8 @@ def test_the_same_bytes_sent_twice_have_one_effect(witness: Witness) -> None:
     first = client.orders.submit(prepared, wait=WAIT)
     kept = PreparedOrder(prepared.content, "kept-1", prepared.nonce, prepared.deadline)
     assert client.orders.submit(kept).id == first.id
+    short = client.orders.submit(kept, detail=False)
+    assert (short.id, short.size, short.movements) == (first.id, first.size, ())
     assert first.nonce == prepared.nonce
     assert json.loads(prepared.content)["authorization"]["deadline"] == prepared.deadline
     assert posted(client, member) == 7

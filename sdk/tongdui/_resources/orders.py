@@ -124,12 +124,13 @@ class _Orders(Resource):
         return (yield from self._submitter.prepare(instructions, arrange, atomic=atomic, key=key, nonce=nonce))
 
     @operation
-    def submit(self, prepared: PreparedOrder, *, wait: float | None = None) -> Flow[Order]:
+    def submit(self, prepared: PreparedOrder, *, wait: float | None = None, detail: bool = True) -> Flow[Order]:
         """Send a prepared order as it is. Sent again, it gets the first answer.
 
         Args:
             prepared: What `prepare` has made.
             wait: Seconds to wait until the chain has decided.
+            detail: Whether the answer has every movement. Without, it is faster and may have none.
 
         Returns:
             The order.
@@ -138,7 +139,7 @@ class _Orders(Resource):
             APIError: The gateway refused the order; `errors` may point at its instructions.
             APIConnectionError: No answer came. Send it again.
         """
-        return (yield from self._submitter.submit_prepared("/v1/orders", prepared, wait))
+        return (yield from self._submitter.submit_prepared("/v1/orders", prepared, wait, minimal=not detail))
 
     @operation
     def cancel(self, order: str | Identified, *, idempotency_key: str | None = None) -> Flow[Order]:
