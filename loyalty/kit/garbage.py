@@ -1,4 +1,4 @@
-"""Spares the garbage collector what a process loads at its start."""
+"""What a process has loaded lives as long as it does, so the garbage collector need not look at it again and again."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ import gc
 
 
 def freeze_startup_objects() -> None:
-    """Excludes everything that exists now from later collections.
-
-    Modules, classes and schemas live as long as the process. Without this, every full collection walks through them again, and
-    groups of sales make so many small objects that full collections are frequent. Call it when the process is ready to work.
-    """
+    """Leaves what is there now out of later collections: a group of sales makes so many objects that full ones are frequent."""
     gc.collect()
     gc.freeze()
