@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
 
 import pages
 from loyalty import web
@@ -21,6 +25,8 @@ from loyalty.web.parts import SiteParts
 from pages.templates import environment
 from pages.translations import load_catalogues
 
+_YEAR_SECONDS: Final = 31_536_000
+
 
 @dataclass(slots=True)
 class Parts(SiteParts):
@@ -30,6 +36,7 @@ class Parts(SiteParts):
     SESSION = "loyalty_customer"
     VISIT = "loyalty_customer_visit"
     FLASH = "loyalty_customer_flash"
+    DEVICE = "loyalty_customer_device"
     SAME_SITE = "lax"
     """A link in a message leads to a page that is signed in."""
 
@@ -57,6 +64,14 @@ class Parts(SiteParts):
     def lasting(self) -> int | None:
         """Seconds for which a browser keeps a session's secret: a phone closes its browser all the time."""
         return self.settings.customer_session_lifetime
+
+    def device(self, request: Request) -> str:
+        """What the browser calls itself, if it has a name; else empty."""
+        return request.cookies.get(self._name(self.DEVICE), "")
+
+    def keep_device(self, response: Response, device: str) -> None:
+        """Gives the browser a name."""
+        self._keep(response, self.DEVICE, device, _YEAR_SECONDS)
 
     def page_of(self, path: str) -> str | None:
         """The address of the page to which another address belongs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -32,6 +33,11 @@ class Visit(SiteVisit[Parts, SignedInCustomer]):
         """Who asks."""
         assert self.signed_in is not None, "the rule of this route lets nobody in without signing in"
         return self.signed_in.customer
+
+    @property
+    def device(self) -> str:
+        """What the browser calls itself: a new name if it has none."""
+        return self.parts.device(self.request) or secrets.token_urlsafe(32)
 
     @property
     def actor(self) -> str:

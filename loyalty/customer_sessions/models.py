@@ -24,6 +24,8 @@ class SignInCode(Base):
     customer_id: Mapped[str | None] = mapped_column(ForeignKey("customers.id"))
     identifier_id: Mapped[str | None] = mapped_column(String(40))
     """The customer's phone."""
+    invited_phone: Mapped[str | None] = mapped_column(String(40))
+    """The whole phone, if a friend's link was opened: whoever has the code may join with it."""
     tries: Mapped[int] = mapped_column(default=0)
     """How many wrong codes were typed."""
     created_at: Mapped[datetime] = mapped_column(default=time_of_insert)

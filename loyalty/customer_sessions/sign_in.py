@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -64,8 +65,9 @@ class SignInService:
         self._customers = CustomerService(session)
         self._attempts = AttemptService(session, WINDOW)
 
-    def ask(self, phone: str, *, browser: str, address: str) -> CodeToSend | None:
-        """Makes a code for a browser; what is to be sent, or None if the phone is nobody's. A code of before is good no more.
+    def ask(self, phone: str, *, browser: str, address: str, is_invited: bool = False) -> CodeToSend | None:
+        """Makes a code for a browser; what is to be sent, or None if the phone is nobody's and nobody has invited whoever has it. A
+        code of before is good no more.
 
         Raises:
             TooManyCodes: Too many were asked for; no code was made.
@@ -88,31 +90,52 @@ class SignInService:
                 phone=masked(phone),
                 customer_id=None if identifier is None else identifier.customer_id,
                 identifier_id=None if identifier is None else identifier.id,
+                invited_phone=phone if is_invited else None,
             )
         )
-        return None if identifier is None else CodeToSend(phone, code)
+        return CodeToSend(phone, code) if identifier is not None or is_invited else None
 
     def asked(self, browser: str) -> str | None:
         """The phone, masked, for which a browser has a code that can still be typed."""
         found = self._codes.code(hash_of(browser))
         return found.phone if found is not None and self._is_good(found) else None
 
-    def enter(self, code: str, *, browser: str) -> str:
-        """Begins a session; its secret. A wrong code is counted: whoever catches it commits all the same.
+    def enter(self, code: str, *, browser: str, device: str) -> str:
+        """Begins a session; its secret. `device` is what the browser calls itself. A wrong code is counted: whoever catches it
+        commits all the same.
 
         Raises:
             WrongCode: It is another one.
             NoCode: No code is good, or this was the last try.
         """
+        found = self._used(code, browser, lambda one: one.customer_id is not None)
+        assert found.customer_id is not None, "it was looked at"
+        assert found.identifier_id is not None, "a customer's code went to a phone"
+        self._customers.see(self._customers.get(found.customer_id), device)
+        return self._sessions.begin(found.customer_id, found.identifier_id)
+
+    def prove(self, code: str, *, browser: str) -> str:
+        """The phone of somebody who was invited and has the code that it was sent. Raises what `enter` does."""
+        found = self._used(code, browser, lambda one: one.invited_phone is not None)
+        assert found.invited_phone is not None, "it was looked at"
+        return found.invited_phone
+
+    def begin(self, phone: str) -> str:
+        """Begins a session of the customer who has proved that this phone is theirs; its secret."""
+        identifier = self._customers.identifier_of(Shown(IdentifierKind.PHONE, phone))
+        assert identifier is not None, "whoever was invited has joined with it"
+        return self._sessions.begin(identifier.customer_id, identifier.id)
+
+    def _used(self, code: str, browser: str, is_fit: Callable[[SignInCode], bool]) -> SignInCode:
+        """The code of a browser, which is good no more. Raises WrongCode and NoCode."""
         found = self._codes.code(hash_of(browser), for_update=True)
         if found is None or not self._is_good(found):
             raise NoCode
-        if not hmac.compare_digest(found.code_hash, self._hash(browser, code)) or found.customer_id is None:
+        if not hmac.compare_digest(found.code_hash, self._hash(browser, code)) or not is_fit(found):
             found.tries += 1
             raise WrongCode if self._is_good(found) else NoCode
-        assert found.identifier_id is not None, "a customer's code went to a phone"
         self._codes.forget_code(found.browser_hash)
-        return self._sessions.begin(found.customer_id, found.identifier_id)
+        return found
 
     def _is_good(self, found: SignInCode) -> bool:
         age = clock_of(self._session).now() - found.created_at

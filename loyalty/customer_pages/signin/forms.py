@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pages.forms import Form, Hidden, Mistake, Text
+from pages.forms import Choices, Form, Hidden, Mistake, Text
 from pages.translations import gettext as _
 from pages.translations import lazy
 
@@ -39,6 +39,19 @@ class AskCode(Form):
 
     phone = Phone(lazy("Phone number"), autocomplete="tel", focus=True, longest=40)
     next = Hidden("", required=False)
+
+
+class AskInvited(Form):
+    """Where the code of somebody who was invited is to be sent."""
+
+    phone = Phone(lazy("Phone number"), autocomplete="tel", longest=40)
+
+
+class Join(Form):
+    """The code that was sent, and what the newcomer agrees to."""
+
+    code = Code(lazy("One-time code"), autocomplete="one-time-code", focus=True, longest=20)
+    consents = Choices(lazy("What you agree to"), required=False)
 
 
 class EnterCode(Form):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import urlencode
 
 import structlog
@@ -20,9 +21,12 @@ from loyalty.messages.templates import SIGN_IN_CODE, render
 from loyalty.web.preferences import own_address
 from pages.forms import Form
 from pages.presentation import presentation
-from pages.translations import gettext as _
+from pages.translations import lazy
 
 router = page_router()
+TOO_MANY: Final = lazy("Too many codes were asked for. Wait an hour, then try again.")
+WRONG: Final = lazy("This is not the code. Look at the message that came last.")
+OVER: Final = lazy("This code is good no more. Ask for a new one.")
 log = structlog.get_logger(__name__)
 
 
@@ -44,15 +48,11 @@ def ask_code(visit: Visiting) -> Response:
             phone = phone_of(form.values["phone"], visit.parts.settings.phone_prefix)
         if form.is_valid:
             try:
-                to_send = _sign_in(visit).ask(phone, browser=visit.secret, address=visit.address)
+                to_send = sign_in_of(visit).ask(phone, browser=visit.secret, address=visit.address)
             except TooManyCodes:
-                form.refuse(None, _("Too many codes were asked for. Wait an hour, then try again."))
+                form.refuse(None, str(TOO_MANY))
             else:
-                response = visit.redirect(_with_next("/sign-in/code", form))
-                if to_send is not None:
-                    language = presentation().language
-                    response.background = BackgroundTask(_send, visit.parts.channels, to_send, language)
-                return response
+                return sending(visit, visit.redirect(_with_next("/sign-in/code", form)), to_send)
     return _phone_page(visit, form)
 
 
@@ -70,16 +70,18 @@ def enter_code(visit: Visiting) -> Response:
     form = EnterCode(sent=visit.sent)
     if form.is_valid:
         try:
-            secret = _sign_in(visit).enter(form.values["code"], browser=visit.secret)
+            device = visit.device
+            secret = sign_in_of(visit).enter(form.values["code"], browser=visit.secret, device=device)
         except WrongCode:
-            form.refuse("code", _("This is not the code. Look at the message that came last."))
+            form.refuse("code", str(WRONG))
         except NoCode:
             asking = AskCode({"next": form.values["next"]})
-            asking.refuse(None, _("This code is good no more. Ask for a new one."))
+            asking.refuse(None, str(OVER))
             return _phone_page(visit, asking)
         else:
             response = RedirectResponse(own_address(visit, form.values["next"]), 303)
             visit.parts.begin(response, secret)
+            visit.parts.keep_device(response, device)
             return response
     return _code_page(visit, form)
 
@@ -99,6 +101,13 @@ def sign_out_everywhere(visit: Visiting) -> Response:
     return _out(visit)
 
 
+def sending(visit: Visit, response: Response, to_send: CodeToSend | None) -> Response:
+    """The response, after which a code is sent."""
+    if to_send is not None:
+        response.background = BackgroundTask(_send, visit.parts.channels, to_send, presentation().language)
+    return response
+
+
 def _send(channels: Channels, to_send: CodeToSend, language: str) -> None:
     text = render(SIGN_IN_CODE, language, {"code": to_send.code, "minutes": str(GOOD_MINUTES)})
     try:
@@ -113,7 +122,8 @@ def _out(visit: Visit) -> Response:
     return response
 
 
-def _sign_in(visit: Visit) -> SignInService:
+def sign_in_of(visit: Visit) -> SignInService:
+    """One-time codes in the transaction of a request."""
     return SignInService(visit.session, visit.parts.settings.customer_key, visit.parts.limits)
 
 
@@ -127,7 +137,7 @@ def _phone_page(visit: Visit, form: Form) -> Response:
 
 
 def _code_page(visit: Visit, form: Form) -> Response:
-    phone = _sign_in(visit).asked(visit.secret)
+    phone = sign_in_of(visit).asked(visit.secret)
     if phone is None:
         return visit.redirect("/sign-in")
     return visit.page("signin/code.html", form=form, phone=phone, minutes=GOOD_MINUTES, status=form.status)

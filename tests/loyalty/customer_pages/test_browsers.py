@@ -52,6 +52,32 @@ def test_a_customer_signs_in_by_keyboard_alone(site: Site, browser: Browser) -> 
         expect(page.locator(".skip")).to_be_focused()
 
 
+@pytest.mark.parametrize(("language", "width", "scheme"), WAYS[:2])
+def test_a_friends_link_is_joined_by_keyboard_alone(
+    site: Site, browser: Browser, language: str, width: str, scheme: str
+) -> None:
+    site.world.clock.ahead += timedelta(hours=2)
+    with visitor(site, browser, "en", "phone", signed_in=True) as friend:
+        link = friend.open("/my/friends").locator("a[href*='/my/invitation/']").get_attribute("href")
+    assert link is not None
+    with visitor(site, browser, language, width, signed_in=False, scheme=scheme) as somebody:
+        page = somebody.open("/my/invitation/" + link.rpartition("/")[2])
+        somebody.check(f"invited-{scheme}")
+        page.locator("input[name=phone]").focus()
+        page.keyboard.type("1350013" + ("5001" if language == "zh" else "5002"))
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/join")
+        somebody.check(f"join-{scheme}")
+        page.keyboard.type(site.world.sent.code())  # the field has the focus
+        page.keyboard.press("Tab")
+        page.keyboard.press("Space")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/my/home")
+        expect(
+            page.get_by_text("欢迎！您已加入。" if language == "zh" else "Welcome! You take part from now on.")
+        ).to_be_visible()
+
+
 def test_a_sale_at_the_pump_moves_the_open_page(site: Site, browser: Browser) -> None:
     with visitor(site, browser, "en", "phone", signed_in=True) as somebody:
         page = somebody.open("/my/home")
