@@ -84,7 +84,8 @@ def create_app(database: Database, settings: Settings | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.database = database
-    app.state.till_mappings = None if settings is None else settings.till_mappings
+    app.state.settings = settings or Settings()
+    app.state.till_mappings = app.state.settings.till_mappings
     app.state.metrics = Metrics()
     problems.install(app)
     for router in ROUTERS:

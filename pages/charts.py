@@ -19,21 +19,24 @@ class Series:
     """A line."""
 
     name: str
-    values: Sequence[int]
+    values: Sequence[int | None]
+    """None where there is none."""
     read: Callable[[int], str] = count
     """How people read a value."""
     scale: int = 1
     """How many units make one on the axis: micros make one of the currency's main unit."""
     dashed: bool = False
     step: bool = False
+    marks: bool = False
+    """Whether its values stand by themselves, without a line between them."""
 
     @cached_property
     def shown(self) -> list[str]:
         """The values as people read them."""
-        return [self.read(value) for value in self.values]
+        return ["–" if value is None else self.read(value) for value in self.values]
 
 
-def money_series(name: str, micros: Sequence[int], **more: Any) -> Series:
+def money_series(name: str, micros: Sequence[int | None], **more: Any) -> Series:
     """A series of amounts in micros."""
     return Series(name, micros, lambda value: money(value).striptags(), MICROS, **more)
 
@@ -120,8 +123,9 @@ def _drawn(series: Series) -> dict[str, Any]:
         "shown": series.shown,
         "dashed": series.dashed,
         "step": series.step,
+        "marks": series.marks,
     }
 
 
-def _pixel(value: int, scale: int) -> int | float:
-    return value if scale == 1 else value / scale
+def _pixel(value: int | None, scale: int) -> int | float | None:
+    return value if value is None or scale == 1 else value / scale

@@ -89,6 +89,7 @@ RULES: Final[dict[tuple[str, str], frozenset[Role]]] = {
     ("GET", "/v1/messages"): _OFFICE,
     ("GET", "/v1/messages/{message}"): _OFFICE,
     ("POST", "/v1/messages/{message}/send-again"): _MANAGERS,
+    ("GET", "/v1/message-channels"): _OFFICE,
     ("GET", "/v1/message-kinds"): _OFFICE,
     ("POST", "/v1/message-kinds/{kind}"): _RULE_MAKERS,
     ("POST", "/v1/rule-sets/{rule_set}/simulate"): _RULE_MAKERS,
@@ -113,6 +114,9 @@ RULES: Final[dict[tuple[str, str], frozenset[Role]]] = {
     ("GET", "/v1/devices/events"): _LOOKING,
     ("POST", "/v1/devices/events"): _DEVICES,
     ("GET", "/v1/refused-messages"): _MANAGERS,
+    ("GET", "/v1/refused-messages/{message}"): _MANAGERS,
+    ("POST", "/v1/refused-messages/{message}/take-again"): _MANAGERS,
+    ("POST", "/v1/refused-messages/{message}/put-aside"): _MANAGERS,
     ("GET", "/v1/fills"): _ALL_BUT_DEVICES,
     ("GET", "/v1/fills/{fill}"): _ALL_BUT_DEVICES,
 }

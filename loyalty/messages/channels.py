@@ -60,6 +60,11 @@ class Channels:
         """Which there are, in the order in which they are tried."""
         return tuple(self._urls)
 
+    @property
+    def services(self) -> Mapping[ChannelName, str]:
+        """What kind of service each is, as Apprise calls it."""
+        return {name: _service_of(url) for name, url in self._urls.items()}
+
     def send(self, channel: str, to: str, text: Text) -> None:
         """Hands a message to a channel. Raises NotSent and Unclear."""
         url = self._urls.get(ChannelName(channel))
@@ -103,6 +108,11 @@ def _checked(name: str, url: object) -> str:
             f"{_SETTING}: channels.{name} says nowhere to whom: put {_TO} where the customer's address belongs"
         )
     return url
+
+
+def _service_of(url: str) -> str:
+    made = (apprise.Apprise.instantiate(_addressed(url, sample)) for sample in _SAMPLES)
+    return next(str(service.service_name) for service in made if service is not None)
 
 
 def _addressed(url: str, to: str) -> str:

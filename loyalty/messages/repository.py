@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -82,6 +82,11 @@ class MessageRepository:
         """The tries of a message, the first one first."""
         query = select(Delivery).where(Delivery.message_id == message)
         return self._session.scalars(query.order_by(Delivery.id)).all()
+
+    def last_deliveries(self, messages: Collection[str]) -> Sequence[Delivery]:
+        """The last try of each of these messages that was tried."""
+        last = select(func.max(Delivery.id)).where(Delivery.message_id.in_(messages)).group_by(Delivery.message_id)
+        return self._session.scalars(select(Delivery).where(Delivery.id.in_(last))).all()
 
     def sent_since(self, customer: str, since: datetime) -> int:
         """How often a customer was told something since a moment, or may have been."""

@@ -17,7 +17,7 @@ from loyalty.messages.models import Delivery, HeardUntil, KeptKind, Message, Mes
 from loyalty.messages.repository import MessageRepository
 from loyalty.messages.templates import KINDS, LANGUAGES, LONGEST_BODY, LONGEST_TITLE, SWITCHED, Text, WrongText, check
 
-_MAY_BE_REPEATED = (MessageState.FAILED, MessageState.UNCLEAR, MessageState.WITHHELD)
+MAY_BE_REPEATED = (MessageState.FAILED, MessageState.UNCLEAR, MessageState.WITHHELD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class MessageService:
     def send_again(self, message_id: str, *, actor: str, reason: str) -> Message:
         """Has a message be tried anew, now. Raises Contradiction where it was sent, or still waits."""
         message = self.get(message_id, for_update=True)
-        if message.state not in _MAY_BE_REPEATED:
+        if message.state not in MAY_BE_REPEATED:
             detail = f"the message is {message.state}: only one that failed, is unclear or was withheld is sent again"
             raise Contradiction("not_repeatable", detail)
         before = {"state": message.state.value, "why": message.why}
@@ -122,11 +122,16 @@ class MessageService:
         _check_kind(kind)
         return _setting(kind, self._messages.kind(kind))
 
+    def check_texts(self, kind: str, texts: Mapping[str, Text]) -> None:
+        """Refuses texts that a kind cannot have. Raises Unknown, and Malformed with each of them."""
+        _check_kind(kind)
+        _check_texts(kind, texts)
+
     def set_kind(self, kind: str, *, is_on: bool, texts: Mapping[str, Text] | None, actor: str) -> KindSetting:
         """Switches a kind on or off and gives it texts; None: those that the programme came with. Raises Malformed."""
         _check_kind(kind)
         if texts is not None:
-            _check_texts(kind, texts)
+            self.check_texts(kind, texts)
         lock(self._session, f"message kind:{kind}")
         row = self._messages.kind(kind, for_update=True)
         before = _noted(_setting(kind, row))
@@ -172,6 +177,11 @@ class MessageService:
     def deliveries_of(self, message: Message) -> Sequence[Delivery]:
         """Each try to send a message, the first one first."""
         return self._messages.deliveries_of(message.id)
+
+    def last_deliveries(self, messages: Sequence[Message]) -> Mapping[str, Delivery]:
+        """The last try of each of these messages that was tried, by the message."""
+        found = self._messages.last_deliveries([one.id for one in messages]) if messages else ()
+        return {one.message_id: one for one in found}
 
     def page(
         self, *, customer: str | None, kind: str | None, state: MessageState | None, cursor: str | None, limit: int

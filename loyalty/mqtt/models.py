@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 
 from sqlalchemy import Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -55,3 +56,13 @@ class RefusedMessage(Base):
     decided_by: Mapped[str | None] = mapped_column(String(40))
     reason: Mapped[str | None] = mapped_column(Text)
     """Why it was put aside."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it is kept, so that it can be taken."""
+        return fingerprint_of(self.topic, self.payload.encode()) == self.fingerprint
+
+
+def fingerprint_of(topic: str, payload: bytes) -> bytes:
+    """Which message it is."""
+    return sha256(b"\0".join((topic.encode(), payload))).digest()

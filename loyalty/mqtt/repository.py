@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from loyalty.kit.paging import page_of
-from loyalty.mqtt.models import RefusedMessage
+from loyalty.mqtt.models import RefusedMessage, RefusedState
 
 
 class RefusedMessageRepository:
@@ -28,9 +28,24 @@ class RefusedMessageRepository:
         query = select(RefusedMessage).where(RefusedMessage.fingerprint == fingerprint)
         return self._session.scalars(query).one_or_none()
 
-    def page(self, device: str | None, cursor: str | None, limit: int) -> tuple[Sequence[RefusedMessage], str | None]:
+    def get(self, message: str, *, for_update: bool = False) -> RefusedMessage | None:
+        """The message with this id."""
+        return self._session.get(
+            RefusedMessage, message, with_for_update=for_update or None, populate_existing=for_update
+        )
+
+    def open_count(self) -> int:
+        """How many messages nobody has decided about."""
+        query = select(func.count()).where(RefusedMessage.state == RefusedState.OPEN)
+        return self._session.scalar(query) or 0
+
+    def page(
+        self, device: str | None, state: RefusedState | None, cursor: str | None, limit: int
+    ) -> tuple[Sequence[RefusedMessage], str | None]:
         """Messages, those that came first last."""
         query = select(RefusedMessage)
+        if state is not None:
+            query = query.where(RefusedMessage.state == state)
         if device is not None:
             query = query.where(RefusedMessage.device == device)
         return page_of(self._session, query, RefusedMessage.id, cursor, limit)

@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import timedelta
-from hashlib import sha256
 from typing import Final
 
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
+from loyalty.audit_log.service import AuditLog
 from loyalty.devices.models import Device
 from loyalty.devices.service import DeviceService
 from loyalty.fills.events import SentEvent
 from loyalty.fills.service import FillService
 from loyalty.kit.database import clock_of, lock
-from loyalty.kit.errors import Malformed, NotAllowed, NotNow, Refusal
+from loyalty.kit.errors import Contradiction, Malformed, NotAllowed, NotNow, Refusal, Unknown
 from loyalty.kit.ids import new_id
-from loyalty.mqtt.models import RefusedMessage
+from loyalty.mqtt.models import RefusedMessage, RefusedState, fingerprint_of
 from loyalty.mqtt.repository import RefusedMessageRepository
 
 TOPICS: Final = "tongdui/+/+/events"
@@ -37,6 +37,7 @@ class DeviceMessageService:
         self._devices = DeviceService(session)
         self._fills = FillService(session)
         self._refused = RefusedMessageRepository(session)
+        self._log = AuditLog(session)
 
     def take(self, topic: str, payload: bytes) -> RefusedMessage | None:
         """Takes the event that a message is, or keeps the message as refused. Either way it has been dealt with.
@@ -70,7 +71,7 @@ class DeviceMessageService:
 
     def refuse(self, topic: str, payload: bytes, code: str, detail: str, pointer: str = "") -> RefusedMessage:
         """Keeps a message that cannot be meant, so that it does not come for ever."""
-        fingerprint = sha256(b"\0".join((topic.encode(), payload))).digest()
+        fingerprint = fingerprint_of(topic, payload)
         lock(self._session, f"refused-message:{fingerprint.hex()}")
         known = self._refused.with_content(fingerprint)
         if known is not None:
@@ -89,6 +90,9 @@ class DeviceMessageService:
             code=code,
             field=pointer[:200],
             detail=detail,
+            decided_at=None,
+            decided_by=None,
+            reason=None,
         )
         self._refused.add(message)
         return message
@@ -97,11 +101,59 @@ class DeviceMessageService:
         """Forgets what has not come for a quarter of a year."""
         self._refused.forget(clock_of(self._session).now() - timedelta(days=_KEPT_DAYS))
 
+    # ---------------------------------------------------------------- what a person decides
+
+    def take_again(self, message_id: str, *, actor: str) -> RefusedMessage:
+        """Takes a message that was refused, as it came.
+
+        Raises:
+            Contradiction: Somebody has decided about it, or not all of it is kept.
+            Refusal: What stands against it now.
+        """
+        message = self._open(message_id)
+        if not message.is_whole:
+            raise Contradiction("not_whole", "not all of the message is kept, or it is no text: put it aside")
+        self._fills.take(self._device(message.topic), _event(message.payload.encode()))
+        self._decide(message, RefusedState.TAKEN, actor)
+        self._log.note(actor, "refused_message.taken", message.id)
+        return message
+
+    def put_aside(self, message_id: str, *, actor: str, reason: str) -> RefusedMessage:
+        """Notes that nothing is to follow from a message. Raises Contradiction if somebody has decided about it."""
+        message = self._open(message_id)
+        message.reason = reason
+        self._decide(message, RefusedState.PUT_ASIDE, actor)
+        self._log.note(actor, "refused_message.put_aside", message.id, reason=reason)
+        return message
+
+    def _open(self, message_id: str) -> RefusedMessage:
+        message = self.get(message_id, for_update=True)
+        if message.state is not RefusedState.OPEN:
+            raise Contradiction("already_decided", f"somebody has decided about {message_id} already")
+        return message
+
+    def _decide(self, message: RefusedMessage, state: RefusedState, actor: str) -> None:
+        message.state, message.decided_by, message.decided_at = state, actor, clock_of(self._session).now()
+        self._session.flush()
+
+    # ---------------------------------------------------------------- looking
+
+    def get(self, message_id: str, *, for_update: bool = False) -> RefusedMessage:
+        """The refused message with this id. Raises Unknown."""
+        message = self._refused.get(message_id, for_update=for_update)
+        if message is None:
+            raise Unknown("unknown_refused_message", f"there is no refused message {message_id}")
+        return message
+
+    def open_count(self) -> int:
+        """How many messages nobody has decided about."""
+        return self._refused.open_count()
+
     def page(
-        self, *, device: str | None, cursor: str | None, limit: int
+        self, *, device: str | None, state: RefusedState | None, cursor: str | None, limit: int
     ) -> tuple[Sequence[RefusedMessage], str | None]:
         """Messages that were refused, those that came first last."""
-        return self._refused.page(device, cursor, limit)
+        return self._refused.page(device, state, cursor, limit)
 
 
 def _event(payload: bytes) -> SentEvent:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from loyalty.customers.models import IdentifierKind
+from loyalty.customers.models import ChannelName, IdentifierKind
 from loyalty.devices.models import DeviceKind
 from loyalty.earning.bounds import WHOLE
 from loyalty.earning.reasons import decimal
 from loyalty.fills.models import EventKind, FillState
+from loyalty.messages.models import DeliveryOutcome, MessageState
+from loyalty.mqtt.models import RefusedState
 from loyalty.network.models import WishState
 from loyalty.sales.models import Outcome
 from loyalty.staff.models import Role
@@ -76,6 +78,52 @@ FILL_STATES: Final[Mapping[FillState, tuple[Text, str]]] = {
     FillState.DONE: (lazy("Done"), "good"),
     FillState.CLOSED: (lazy("Closed without an end"), "warn"),
 }
+MESSAGE_KINDS: Final[Mapping[str, Text]] = {
+    "points_expiring": lazy("Points expire"),
+    "tier_reached": lazy("A tier is reached"),
+    "tier_ending": lazy("A tier ends soon"),
+    "task_done": lazy("A task is done"),
+    "referral_rewarded": lazy("A referral has its bonus"),
+    "gift_given": lazy("A gift was given"),
+    "bonus_taken_back": lazy("A bonus was taken back"),
+}
+MESSAGE_STATES: Final[Mapping[MessageState, tuple[Text, str]]] = {
+    MessageState.WAITING: (lazy("Waiting"), "info"),
+    MessageState.SENDING: (lazy("Being sent"), "info"),
+    MessageState.SENT: (lazy("Sent"), "good"),
+    MessageState.WITHHELD: (lazy("Withheld"), ""),
+    MessageState.FAILED: (lazy("Failed"), "bad"),
+    MessageState.UNCLEAR: (lazy("Unclear"), "warn"),
+}
+DELIVERY_OUTCOMES: Final[Mapping[DeliveryOutcome, tuple[Text, str]]] = {
+    DeliveryOutcome.BEGUN: (lazy("Being tried"), "info"),
+    DeliveryOutcome.SENT: (lazy("Sent"), "good"),
+    DeliveryOutcome.NOT_SENT: (lazy("Not taken"), "bad"),
+    DeliveryOutcome.UNCLEAR: (lazy("Unclear"), "warn"),
+}
+WHY_NOT_SENT: Final[Mapping[str, Text]] = {
+    "consent_withdrawn": lazy("The customer wants no messages"),
+    "customer_erased": lazy("The customer was erased"),
+    "kind_off": lazy("This kind of message is off"),
+    "no_address": lazy("No channel has an address of the customer"),
+    "no_longer_true": lazy("It is no longer true"),
+    "too_late": lazy("It came too late to be of use"),
+}
+CHANNELS: Final[Mapping[ChannelName, Text]] = {
+    ChannelName.APP: lazy("App"),
+    ChannelName.SMS: lazy("SMS"),
+    ChannelName.WECOM: lazy("WeCom"),
+    ChannelName.DINGTALK: lazy("DingTalk"),
+    ChannelName.MAIL: lazy("Mail"),
+    ChannelName.WEBHOOK: lazy("Webhook"),
+}
+REFUSED_STATES: Final[Mapping[RefusedState, tuple[Text, str]]] = {
+    RefusedState.OPEN: (lazy("To be decided"), "warn"),
+    RefusedState.TAKEN: (lazy("Taken after all"), "good"),
+    RefusedState.PUT_ASIDE: (lazy("Put aside"), ""),
+}
+LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "zh": "中文"}
+"""Each in its own words."""
 FILE_STATES: Final[Mapping[FileState, tuple[Text, str]]] = {
     FileState.WAITING: (lazy("Waits for the worker"), "info"),
     FileState.DONE: (lazy("Taken in"), "good"),
@@ -107,6 +155,8 @@ ACTIONS: Final[Mapping[str, Text]] = {
     "identifier.removed": lazy("Identifier removed"),
     "key.added": lazy("Key made"),
     "key.revoked": lazy("Key revoked"),
+    "message.sent_again": lazy("Message sent again"),
+    "message_kind.changed": lazy("Texts of messages changed"),
     "person.ended": lazy("Person let in no more"),
     "person.invited": lazy("Person invited"),
     "person.invited_again": lazy("Person invited again"),
@@ -120,6 +170,8 @@ ACTIONS: Final[Mapping[str, Text]] = {
     "referral.added": lazy("Referral noted"),
     "referral_scheme.added": lazy("Referral scheme kept"),
     "referral_scheme.published": lazy("Referral scheme published"),
+    "refused_message.put_aside": lazy("Refused message put aside"),
+    "refused_message.taken": lazy("Refused message taken after all"),
     "rule_set.added": lazy("Draft kept"),
     "rule_set.published": lazy("Rules published"),
     "sale.corrected": lazy("Sale corrected"),
@@ -156,6 +208,9 @@ def said(text: Any) -> str:
 
 GLOBALS: Final[Mapping[str, Any]] = {
     "action_name": lambda action: str(ACTIONS.get(action, action)),
+    "channel_name": lambda channel: str(CHANNELS[channel]),
+    "delivery_name": lambda outcome: str(DELIVERY_OUTCOMES[outcome][0]),
+    "delivery_tone": lambda outcome: DELIVERY_OUTCOMES[outcome][1],
     "device_kind": lambda kind: str(DEVICE_KINDS[kind]),
     "difference_name": lambda code: str(DIFFERENCES.get(code, code)),
     "event_kind": lambda kind: str(EVENT_KINDS[kind]),
@@ -167,11 +222,18 @@ GLOBALS: Final[Mapping[str, Any]] = {
     "fill_tone": lambda state: FILL_STATES[state][1],
     "in_words": lambda reason: str(reason[presentation().language]),
     "kind_name": lambda kind: str(KIND_NAMES[kind]),
+    "language_name": lambda language: LANGUAGES[language],
+    "message_kind": lambda kind: str(MESSAGE_KINDS[kind]),
+    "message_name": lambda state: str(MESSAGE_STATES[state][0]),
+    "message_tone": lambda state: MESSAGE_STATES[state][1],
     "outcome_name": lambda outcome: str(OUTCOMES[outcome][0]),
     "outcome_tone": lambda outcome: OUTCOMES[outcome][1],
     "quantity": quantity,
+    "refused_name": lambda state: str(REFUSED_STATES[state][0]),
+    "refused_tone": lambda state: REFUSED_STATES[state][1],
     "role_name": role_name,
     "said": said,
+    "why_name": lambda code: str(WHY_NOT_SENT.get(code, code)),
     "wish_kind": lambda kind: str(WISH_KINDS.get(kind, kind)),
     "wish_name": lambda state: str(WISH_STATES[state][0]),
     "wish_tone": lambda state: WISH_STATES[state][1],

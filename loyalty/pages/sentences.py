@@ -11,6 +11,7 @@ from pages.translations import Text, lazy
 _BAD_PLAN: Final = lazy("This cannot be used as it is. Each problem is told with its place.")
 
 SENTENCES: Final[Mapping[str, Text]] = {
+    "already_decided": lazy("Somebody has decided about this already."),
     "already_referred": lazy("Somebody else brought this customer."),
     "bad_birthday": lazy("This month has no such day."),
     "bad_identifier": lazy(
@@ -21,6 +22,9 @@ SENTENCES: Final[Mapping[str, Text]] = {
     "bad_rule_set": _BAD_PLAN,
     **dict.fromkeys(("bad_tier_scheme", "bad_task", "bad_referral_scheme", "bad_gift_plan"), _BAD_PLAN),
     "bad_document": lazy("This cannot be meant."),
+    "bad_text": lazy(
+        "This cannot be read. It may have the names that stand above, such as {points}; a brace itself is written twice."
+    ),
     "customer_erased": lazy("This customer was erased."),
     "document_differs": lazy("Another document has this number. Give the right sale another one."),
     "example_failed": lazy("An example does not come out as it says, so the rules are not published."),
@@ -33,6 +37,8 @@ SENTENCES: Final[Mapping[str, Text]] = {
     "no_referral_scheme": lazy("No referral scheme is in force."),
     "nobody_known": lazy("Nobody is known by this."),
     "not_new": lazy("This customer has bought before, or joined too long ago."),
+    "not_repeatable": lazy("Only what failed, is unclear or was withheld is sent again."),
+    "not_whole": lazy("Not all of it is kept, or it is no text, so it cannot be taken again."),
     "not_refused": lazy("Somebody has decided about this already: only what was refused needs a decision."),
     "original_written_off": lazy("What it takes back was given up: there is nothing to take back."),
     "over_reversal": lazy("The award does not have so many points left to take back."),
@@ -54,6 +60,9 @@ SENTENCES: Final[Mapping[str, Text]] = {
     "same_plate": lazy("Both have had the same plate."),
     "self_referral": lazy("Nobody brings themselves."),
     "still_uncovered": lazy("No rule set is in force for that day yet. Publish one first."),
+    "too_little_known": lazy(
+        "At least 40 of a year's weeks have to be known. Take in till files of earlier months; days are counted each night."
+    ),
     "too_many_sales": lazy("The period has too many sales to try at once. Choose a shorter one."),
     "unknown_customer": lazy("There is no such customer."),
     "unknown_referral_code": lazy("Nobody has this code."),

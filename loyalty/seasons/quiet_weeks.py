@@ -56,6 +56,29 @@ class QuietPeriod:
     points: int
 
 
+@dataclass(frozen=True, slots=True)
+class YearsWeek:
+    """A week of the coming year, and what the station sells in such a week.
+
+    Attributes:
+        first_day: A Monday.
+        spend_micros: What it sells then, rounded down; None if no such week is known.
+        is_quiet: Whether it is one of the lowest third.
+    """
+
+    first_day: date
+    spend_micros: int | None
+    is_quiet: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Year:
+    """The year that begins on the next Monday, with its quiet periods."""
+
+    weeks: Sequence[YearsWeek]
+    periods: Sequence[QuietPeriod]
+
+
 class TooLittleKnown(Exception):
     """Too few weeks of the year are known."""
 
@@ -80,8 +103,8 @@ def week_of(day: date) -> int:
     return min(day.isocalendar().week, WEEKS)
 
 
-def quiet_periods(days: Iterable[Day], today: date) -> Sequence[QuietPeriod]:
-    """The periods of the year that begins on the next Monday in which the station sells least. Raises TooLittleKnown."""
+def year_of(days: Iterable[Day], today: date) -> Year:
+    """The year that begins on the next Monday, by what the station sold before. Raises TooLittleKnown."""
     weeks: dict[int, _Week] = {}
     for one in days:
         week = weeks.setdefault(week_of(one.day), _Week())
@@ -92,15 +115,27 @@ def quiet_periods(days: Iterable[Day], today: date) -> Sequence[QuietPeriod]:
         raise TooLittleKnown(len(weeks))
     lowest = set(sorted(weeks, key=lambda number: (weeks[number].a_day, number))[:THIRD])
     average = sum((week.a_day for week in weeks.values()), Fraction()) / len(weeks)
-    return [_period(run, weeks, average) for run in _runs(lowest, today)]
+    mondays = _mondays(today)
+    return Year(
+        weeks=[_years_week(monday, weeks.get(week_of(monday)), lowest) for monday in mondays],
+        periods=[_period(run, weeks, average) for run in _runs(lowest, mondays)],
+    )
 
 
-def _runs(lowest: set[int], today: date) -> list[list[date]]:
-    """The Mondays of these weeks in the coming year, those that follow each other together."""
+def _mondays(today: date) -> list[date]:
     monday = today + timedelta(days=_DAYS - today.weekday())
+    return [monday + number * _WEEK for number in range(WEEKS)]
+
+
+def _years_week(monday: date, known: _Week | None, lowest: set[int]) -> YearsWeek:
+    spend = None if known is None else int(known.a_day * _DAYS)
+    return YearsWeek(monday, spend, week_of(monday) in lowest)
+
+
+def _runs(lowest: set[int], mondays: Sequence[date]) -> list[list[date]]:
+    """Those of the Mondays that begin one of these weeks, those that follow each other together."""
     runs: list[list[date]] = []
-    for number in range(WEEKS):
-        begins = monday + number * _WEEK
+    for begins in mondays:
         if week_of(begins) not in lowest:
             continue
         if runs and runs[-1][-1] == begins - _WEEK:

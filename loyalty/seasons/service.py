@@ -19,7 +19,7 @@ from loyalty.sales.net import what_is_left
 from loyalty.sales.repository import SaleRepository
 from loyalty.sales.types import Return
 from loyalty.seasons.models import StationDay
-from loyalty.seasons.quiet_weeks import Day, QuietPeriod, TooLittleKnown, quiet_periods
+from loyalty.seasons.quiet_weeks import Day, QuietPeriod, TooLittleKnown, YearsWeek, year_of
 from loyalty.seasons.repository import StationDayRepository
 from loyalty.stations.service import StationService
 
@@ -40,6 +40,14 @@ class Suggestion:
 
     period: QuietPeriod
     fund_points: int
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestedYear:
+    """A station's coming year, week by week, and when a seasonal fund helps."""
+
+    weeks: Sequence[YearsWeek]
+    suggestions: Sequence[Suggestion]
 
 
 class SeasonService:
@@ -93,7 +101,11 @@ class SeasonService:
     # ---------------------------------------------------------------- suggesting
 
     def suggest(self, station_id: str, coefficient: int) -> Sequence[Suggestion]:
-        """When in the coming year the station sells least, by what it sold in the last three. `coefficient` is in basis points.
+        """When in the coming year the station sells least. Raises as `year` does."""
+        return self.year(station_id, coefficient).suggestions
+
+    def year(self, station_id: str, coefficient: int) -> SuggestedYear:
+        """The station's coming year, by what it sold in the last three. `coefficient` is in basis points.
 
         Raises Unknown, and Contradiction if too little is known.
         """
@@ -102,9 +114,10 @@ class SeasonService:
         counted = self._days.days(station_id, today - _YEARS, today - timedelta(days=1))
         days = [Day(one.business_day, one.spend_micros, one.points) for one in counted]
         try:
-            periods = quiet_periods(days, today)
+            found = year_of(days, today)
         except TooLittleKnown as error:
             detail = f"{error}: days are counted each night (`loyalty count-station-days`); import earlier till files"
             raise Contradiction("too_little_known", detail) from None
         more = Fraction(coefficient - EVEN, EVEN)
-        return [Suggestion(period, int(period.points * more)) for period in periods]
+        suggestions = [Suggestion(period, int(period.points * more)) for period in found.periods]
+        return SuggestedYear(found.weeks, suggestions)

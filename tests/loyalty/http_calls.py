@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 
 from loyalty.app import create_app
 from loyalty.kit.database import Database
+from loyalty.kit.settings import Settings
 from loyalty.staff.models import Role
 from loyalty.staff.service import KeyService
 
@@ -41,8 +42,8 @@ class Api:
         return {} if role is None else {"Authorization": f"Bearer {self.secrets[role]}"}
 
 
-def api_on(database: Database) -> Api:
+def api_on(database: Database, settings: Settings | None = None) -> Api:
     """The API on a database, which gets a key for each role."""
     with database.session.begin() as session:
         secrets = {role: KeyService(session).add(f"the {role}", role, actor="test")[1] for role in Role}
-    return Api(database, TestClient(create_app(database), raise_server_exceptions=False), secrets)
+    return Api(database, TestClient(create_app(database, settings), raise_server_exceptions=False), secrets)

@@ -1,1 +1,1 @@
-"""Wishes, and what a person decides about refused ones."""
+"""Messages to customers, their kinds and how they are sent."""

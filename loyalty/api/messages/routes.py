@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from fastapi import Request
+
 from loyalty.api.fields import Decision
-from loyalty.api.messages.schemas import KindBody, KindView, MessageDetailView, MessageView
+from loyalty.api.messages.schemas import KindBody, KindView, MessageDetailView, MessageView, SendingView
 from loyalty.http.routes import Calling, Cursor, Limit, api
 from loyalty.kit.paging import Page, shown
 from loyalty.messages.models import MessageState
+from loyalty.messages.sending import Sending
 from loyalty.messages.service import MessageService
 
 router = api("messages")
@@ -40,6 +43,12 @@ def send_message_again(call: Calling, message: str, decision: Decision) -> Messa
     messages = MessageService(call.session)
     found = messages.send_again(message, actor=call.actor, reason=decision.reason)
     return MessageDetailView.whole(found, messages.deliveries_of(found))
+
+
+@router.get("/v1/message-channels")
+def show_message_channels(call: Calling, request: Request) -> SendingView:  # noqa: ARG001 (whoever calls may see it)
+    """By which channels messages are sent, when they are not, and how many."""
+    return SendingView.of(Sending.of(request.app.state.settings))
 
 
 @router.get("/v1/message-kinds")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any, Self
 
 from pydantic import BaseModel, Field
@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from loyalty.api.fields import Body, View
 from loyalty.customers.models import ChannelName
 from loyalty.messages.models import Delivery, DeliveryOutcome, Message, MessageState
+from loyalty.messages.sending import Sending
 from loyalty.messages.service import KindSetting
 from loyalty.messages.templates import KINDS, LANGUAGES, LONGEST_BODY, LONGEST_TITLE, Text, render
 
@@ -73,6 +74,39 @@ class KindView(BaseModel):
             examples={
                 language: TextView.of(render(setting.kind, language, example, setting.texts)) for language in LANGUAGES
             },
+        )
+
+
+class ChannelView(BaseModel):
+    """A channel, without what it is reached by."""
+
+    channel: ChannelName
+    service: str = Field(description="the kind of service, as Apprise calls it")
+
+
+class SendingView(BaseModel):
+    """How messages are sent, as the settings say it."""
+
+    channels: list[ChannelView] = Field(description="in the order in which they are tried")
+    problem: str | None = Field(description="why the channels cannot be told here")
+    time_zone: str
+    quiet_from: time
+    quiet_until: time = Field(description="the same as `quiet_from`: there are no quiet hours")
+    messages_a_day: int
+    messages_a_week: int
+
+    @classmethod
+    def of(cls, sending: Sending) -> Self:
+        """The view of what the settings say."""
+        timing = sending.timing
+        return cls(
+            channels=[ChannelView(channel=name, service=service) for name, service in sending.services.items()],
+            problem=sending.problem,
+            time_zone=timing.zone.key,
+            quiet_from=timing.quiet_from,
+            quiet_until=timing.quiet_until,
+            messages_a_day=timing.a_day,
+            messages_a_week=timing.a_week,
         )
 
 

@@ -10,6 +10,7 @@ from loyalty.api.seasons.schemas import SuggestionView
 from loyalty.earning.bounds import EVEN, LARGEST_COEFFICIENT
 from loyalty.http.routes import Calling, api
 from loyalty.kit.paging import Page
+from loyalty.seasons.fund import USUAL_COEFFICIENT
 from loyalty.seasons.service import SeasonService
 
 router = api("seasons")
@@ -21,7 +22,7 @@ def suggest_quiet_weeks(
     station: str,
     coefficient: Annotated[
         int, Query(gt=EVEN, le=LARGEST_COEFFICIENT, description="of the fund, in basis points: 15000 is 1.5 times")
-    ] = 15_000,
+    ] = USUAL_COEFFICIENT,
 ) -> Page[SuggestionView]:
     """When in the coming year the station sells least, by its own history, and what more points would cost then."""
     found = SeasonService(call.session).suggest(station, coefficient)

@@ -11,6 +11,7 @@ from loyalty.customers.service import CustomerService, Shown
 from loyalty.intake.service import IntakeService
 from loyalty.joining.service import Joiner, JoiningService
 from loyalty.kit.errors import Refusal
+from loyalty.messages.service import MessageService
 from loyalty.network.debts import DebtService
 from loyalty.pages.customers.forms import (
     CodeWanted,
@@ -35,6 +36,7 @@ from pages.translations import gettext as _
 
 router = page_router("/customers")
 _ROWS, _SALES = 50, 20
+_MESSAGES = 10
 _CHANGE = "/customers/{customer}/identifiers"
 
 
@@ -189,6 +191,15 @@ def erase(visit: Visiting, customer: str) -> Response:
     return _erase_page(visit, service.get(customer), form)
 
 
+def _messages_of(visit: Visit, customer: Customer) -> dict[str, Any]:
+    """What the customer was told last, for whoever may see messages."""
+    if not visit.may("GET", "/messages"):
+        return {"messages": (), "last_deliveries": {}}
+    service = MessageService(visit.session)
+    found, _more = service.page(customer=customer.id, kind=None, state=None, cursor=None, limit=_MESSAGES)
+    return {"messages": found, "last_deliveries": service.last_deliveries(found)}
+
+
 def _may_know(visit: Visit) -> bool:
     """Whether the person may see by what customers are known."""
     return visit.may("POST", _CHANGE)
@@ -232,6 +243,7 @@ def _one_page(visit: Visit, customer: Customer, *, removed: str | None = None, *
         stories=stories_of(visit, sales),
         explorer=explorer_of(visit),
         gifts=gifts_of(visit, customer.id),
+        **_messages_of(visit, customer),
         pager=pager_of(visit.request, following),
         crumbs=[(customer.id, None)],
     )

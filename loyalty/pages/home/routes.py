@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from loyalty.intake.service import IntakeService
 from loyalty.kit.database import clock_of
+from loyalty.mqtt.service import DeviceMessageService
 from loyalty.network.differences import DifferenceService
 from loyalty.network.wishes import WishService
 from loyalty.pages.visit import Visit, Visiting, page_router
@@ -48,6 +49,8 @@ def _matters(visit: Visit) -> Iterator[Matter]:
         yield Matter(_("The network has refused wishes"), "bad", count, "/staff/wishes?state=refused")
     if visit.may("GET", "/sales/returns") and (count := intake.open_return_count()):
         yield Matter(_("Returns wait, or cannot be booked"), "warn", count, "/staff/sales/returns")
+    if visit.path_of("refused_messages") and (count := DeviceMessageService(visit.session).open_count()):
+        yield Matter(_("Messages of devices were refused"), "warn", count, "/staff/refused-messages?state=open")
     if visit.may("GET", "/sales") and (count := intake.uncovered_count()):
         yield Matter(_("No rules were in force for sales"), "warn", count, "/staff/sales?outcome=uncovered")
     if visit.path_of("rule_sets"):

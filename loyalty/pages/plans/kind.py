@@ -26,6 +26,7 @@ class PlanKind:
         example: What a draft begins with, where it follows no other one.
         context: What `one.html` is given besides the version and its plan.
         has_program: Whether a version is about the points of one program.
+        begun: What the next version of a plan begins with, if that is more than the plan.
         form: In what a draft is filled in by who does not write JSON, if the kind has that.
     """
 
@@ -39,6 +40,7 @@ class PlanKind:
     context: Callable[[Visit, Any, Any], Mapping[str, Any]]
     has_program: bool = True
     form: type[PlanForm] | None = None
+    begun: Callable[[Visit, dict[str, Any]], dict[str, Any]] | None = None
 
     @property
     def name(self) -> str:

@@ -96,6 +96,8 @@ def _begun(visit: Visit, kind: PlanKind) -> Draft | PlanForm:
         kept = service.get(like)
         program = getattr(kept, "program", None)
         plan = json.loads(kept.content) | {"version": service.next_version(kept.name)}
+        if kind.begun is not None:
+            plan = kind.begun(visit, plan)
     else:
         today = clock_of(visit.session).now().astimezone(visit.parts.zone).date()
         place = {"time_zone": visit.parts.zone.key, "effective": {"from": today.isoformat()}}

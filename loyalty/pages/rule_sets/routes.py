@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi.responses import Response
 
+from loyalty.earning.bounds import EVEN, LARGEST_COEFFICIENT
 from loyalty.earning.examples import check
 from loyalty.earning.rule_sets import RuleSet
 from loyalty.pages.plans.kind import PlanKind
@@ -15,6 +16,8 @@ from loyalty.pages.rule_sets.simulation import simulation_of
 from loyalty.pages.visit import Visit, Visiting
 from loyalty.rule_sets.models import KeptRuleSet
 from loyalty.rule_sets.service import RuleSetService
+from loyalty.seasons.fund import USUAL_COEFFICIENT, with_fund
+from loyalty.seasons.service import SeasonService
 from pages.translations import gettext as _
 from pages.translations import lazy
 
@@ -27,6 +30,18 @@ def _examples(_visit: Visit, _kept: KeptRuleSet, rules: RuleSet) -> Mapping[str,
         "examples": [(example.name, f"examples[{at}]" not in wrong) for at, example in enumerate(rules.examples)],
         "problems": problems,
     }
+
+
+def _with_fund(visit: Visit, plan: dict[str, Any]) -> dict[str, Any]:
+    """With a fund for the quiet weeks of the station that the address names, if it names one."""
+    asked = visit.request.query_params
+    station = asked.get("fund")
+    if not station:
+        return plan
+    typed = asked.get("coefficient", "")
+    is_one = typed.isascii() and typed.isdigit() and EVEN < int(typed[:9]) <= LARGEST_COEFFICIENT
+    coefficient = int(typed) if is_one else USUAL_COEFFICIENT
+    return with_fund(plan, station, SeasonService(visit.session).suggest(station, coefficient))
 
 
 KIND = PlanKind(
@@ -49,6 +64,7 @@ KIND = PlanKind(
         ],
     },
     context=_examples,
+    begun=_with_fund,
 )
 router = plan_router(KIND)
 

@@ -109,7 +109,7 @@ class Correction(Because):
         return folds
 
     def _line_said(self, at: int) -> str:
-        was = {name: self.initial.get(f"{name}_{at}") for name in _PARTS}
+        was: dict[str, Any] = {name: self.initial.get(f"{name}_{at}") for name in _PARTS}
         if was["article"] is None:
             return ""
         return f"{was['article']} · {quantity(was['quantity_milli'], was['unit'])} · {money(was['amount_micros']).striptags()}"

@@ -38,9 +38,10 @@ export function options(data, token, common) {
       data: series.values,
       step: series.step,
       smooth: false,
-      showSymbol: false,
-      symbolSize: 7,
-      lineStyle: { width: 2, type: series.dashed ? "dashed" : "solid" },
+      showSymbol: series.marks,
+      symbol: series.marks ? "circle" : "emptyCircle",
+      symbolSize: series.marks ? 8 : 7,
+      lineStyle: { width: series.marks ? 0 : 2, type: series.dashed ? "dashed" : "solid" },
       areaStyle: at === 0 && !series.dashed ? { opacity: 0.08 } : undefined,
     })),
   };

@@ -75,6 +75,7 @@ MATRIX: dict[tuple[str, str], set[Role | None]] = {
     ("GET", "/v1/messages"): {M, R, A},
     ("GET", "/v1/messages/{message}"): {M, R, A},
     ("POST", "/v1/messages/{message}/send-again"): {R},
+    ("GET", "/v1/message-channels"): {M, R, A},
     ("GET", "/v1/message-kinds"): {M, R, A},
     ("POST", "/v1/message-kinds/{kind}"): {M, R},
     ("POST", "/v1/rule-sets/{rule_set}/simulate"): {M, R},
@@ -99,6 +100,9 @@ MATRIX: dict[tuple[str, str], set[Role | None]] = {
     ("GET", "/v1/devices/events"): {R, A},
     ("POST", "/v1/devices/events"): {D},
     ("GET", "/v1/refused-messages"): {R},
+    ("GET", "/v1/refused-messages/{message}"): {R},
+    ("POST", "/v1/refused-messages/{message}/take-again"): {R},
+    ("POST", "/v1/refused-messages/{message}/put-aside"): {R},
     ("GET", "/v1/fills"): {M, R, C, A},
     ("GET", "/v1/fills/{fill}"): {M, R, C, A},
 }

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import time
 from pathlib import Path
 
 import pytest
 
+from loyalty.kit.database import Database
 from loyalty.kit.settings import Settings, WrongSettings
 from loyalty.messages.channels import Channels, NotSent
 from loyalty.messages.templates import Text
+from loyalty.staff.models import Role
+from tests.loyalty.http_calls import api_on
 from tests.loyalty.messages.receivers import channels_file, web_service
 from tests.support.mail_server import SECRET, USER, MailServer
 
@@ -109,3 +113,20 @@ def test_a_file_that_cannot_be_meant_is_refused_at_the_start(tmp_path: Path, con
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(WrongSettings, match=r"LOYALTY_CHANNELS_FILE: .*nothing\.toml"):
         Channels.of(Settings(channels_file=tmp_path / "nothing.toml"))
+
+
+@pytest.mark.parametrize("programme_url", ["sqlite"], indirect=True)
+def test_the_api_tells_how_messages_are_sent_and_no_secret(programme: Database, tmp_path: Path) -> None:
+    path = channels_file(tmp_path / "channels.toml", sms="jsons://key@sms.example/{to}")
+    api = api_on(programme, Settings(channels_file=path, quiet_from=time(22)))
+    told = api.get("/v1/message-channels", Role.AUDITOR).json()
+    assert told["channels"] == [{"channel": "sms", "service": "JSON"}]
+    assert (told["quiet_from"], told["quiet_until"], told["messages_a_day"], told["problem"]) == (
+        "22:00:00",
+        "08:00:00",
+        3,
+        None,
+    )
+    path.write_text("no file of channels")
+    told = api.get("/v1/message-channels").json()
+    assert (told["channels"], "channels.toml" in told["problem"]) == ([], True)

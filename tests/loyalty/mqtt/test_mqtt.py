@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import ssl
 from pathlib import Path
@@ -21,7 +22,7 @@ from loyalty.mqtt.service import LARGEST_PAYLOAD, DeviceMessageService
 from loyalty.staff.models import Role
 from scripts.dev.services import Mosquitto
 from tests.loyalty.fills.forecourt import given
-from tests.loyalty.intake.shop import done
+from tests.loyalty.intake.shop import done, refused
 from tests.loyalty.mqtt.field import PASSWORD, PATIENCE, USER, Field, connected, end, until
 from tests.loyalty.nightly import on_postgresql_by_day
 from tests.support.mail_server import Certificate
@@ -275,6 +276,28 @@ def test_what_cannot_be_meant_is_kept_with_its_reason(
     api = field.forecourt.shop.api
     assert done(api.get("/v1/refused-messages", device="dev_other"))["data"] == []
     assert api.get("/v1/refused-messages", Role.AUDITOR).status_code == 403
+    assert kept["is_whole"] is (payload not in (b"\xff\xfe\x00", b"x" * (LARGEST_PAYLOAD + 1)))
+    assert api.post(f"/v1/refused-messages/{kept['id']}/take-again").status_code in (403, 404, 409, 422)
+    assert done(api.get(f"/v1/refused-messages/{kept['id']}"))["state"] == "open"
+
+
+def test_a_message_is_taken_when_nothing_stands_against_it_any_more(field: Field) -> None:
+    first, *_ = fill(field)
+    topic, payload = f"tongdui/S17/{field.pump.id}/events", json.dumps(first).encode()
+    with field.database.session.begin() as session:
+        kept = DeviceMessageService(session).refuse(topic, payload, "internal_error", "the programme failed").id
+        aside = DeviceMessageService(session).refuse(topic, b"{}", "validation_failed", "it is none").id
+    api = field.forecourt.shop.api
+    taken = done(api.post(f"/v1/refused-messages/{kept}/take-again"))
+    assert (taken["state"], len(field.events())) == ("taken", 1)
+    refused(api.post(f"/v1/refused-messages/{kept}/take-again"), 409, "already_decided")
+    refused(api.post(f"/v1/refused-messages/{aside}/put-aside", {}), 422, "validation_failed", "/reason")
+    done(api.post(f"/v1/refused-messages/{aside}/put-aside", {"reason": "a test of ours"}))
+    with field.database.session.begin() as session:
+        DeviceMessageService(session).take(topic, b"{}")
+    (again,) = done(api.get("/v1/refused-messages", state="put_aside"))["data"]
+    assert (again["times"], again["reason"]) == (2, "a test of ours"), "put aside, it stays so"
+    assert done(api.get("/v1/refused-messages", state="open"))["data"] == []
 
 
 def test_one_bad_message_keeps_no_good_one_from_being_taken(field: Field) -> None:

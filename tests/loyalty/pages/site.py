@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Any
 
 import uvicorn
@@ -16,13 +17,19 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from sqlalchemy import select
 
 from loyalty.app import create_app
+from loyalty.customers.models import ChannelName
 from loyalty.earning.rule_sets import write_rule_set
 from loyalty.kit.clock import ShiftedClock
 from loyalty.kit.database import Database
+from loyalty.kit.ids import new_id
+from loyalty.messages.models import Delivery, DeliveryOutcome, MessageState
+from loyalty.messages.service import MessageService
+from loyalty.mqtt.service import DeviceMessageService
 from loyalty.network.differences import DifferenceService
 from loyalty.network.models import Wish, WishState
 from loyalty.network.wishes import refuse
 from loyalty.people.sign_in import Limits, SessionService
+from loyalty.seasons.models import StationDay
 from loyalty.staff.models import Role
 from loyalty.till_files.mappings import mapping_named
 from loyalty.till_files.service import TillFileService, fingerprint_of
@@ -131,8 +138,6 @@ class Site:
 
 
 def _limits() -> tuple[Any, Any]:
-    from datetime import timedelta  # noqa: PLC0415
-
     return timedelta(hours=1), timedelta(hours=10)
 
 
@@ -201,6 +206,12 @@ def seeded(database: Database, clock: ShiftedClock) -> Site:
     }
     site.things |= plans
     with database.session.begin() as session:
+        kept = DeviceMessageService(session).take(f"tongdui/S17/{pump.id}/events", b'{"number": "7", "kind": "done"}')
+        assert kept is not None
+        site.things["refused_message"] = kept.id
+    last_year(database, clock.now().date())
+    site.things |= {"kind": "task_done", "message": told(database, chen, "failed")}
+    with database.session.begin() as session:
         wishes = session.scalars(select(Wish).order_by(Wish.id)).all()
         for at, wish in enumerate(wishes):
             if at % 5 == 4:
@@ -219,9 +230,39 @@ def seeded(database: Database, clock: ShiftedClock) -> Site:
     return site
 
 
-def till_file(shop: Shop) -> str:
+def last_year(database: Database, today: date) -> None:
+    """What a station sold in a year, of which four months are quiet."""
+    with database.session.begin() as session:
+        for back in range(1, 380):
+            day = today - timedelta(days=back)
+            micros, points = (1_000_000_000, 500) if day.month in (1, 2, 3, 4) else (3_000_000_000, 1_500)
+            session.add(StationDay(station_id="S17", business_day=day, sales=9, spend_micros=micros, points=points))
+
+
+def told(database: Database, customer: str, matter: str) -> str:
+    """A message that no channel has taken; the id."""
+    with database.session.begin() as session:
+        messages = MessageService(session)
+        values = {"points": 300, "reason": {"en": "three days running", "zh": "连续三天加油"}}
+        messages.notify(customer, "task_done", matter, values)
+        message = next(
+            one
+            for one in messages.page(customer=customer, kind="task_done", state=None, cursor=None, limit=9)[0]
+            if one.matter == matter
+        )
+        session.add(
+            Delivery(
+                id=new_id("dlv"), message_id=message.id, customer_id=customer, channel=ChannelName.SMS, language="zh",
+                outcome=DeliveryOutcome.NOT_SENT, detail="503: the service is down",
+            )
+        )  # fmt: skip
+        message.state, message.tries = MessageState.FAILED, 6
+        return message.id
+
+
+def till_file(shop: Shop, number: int = 700) -> str:
     """A till's file with a sale, and a return of which nobody knows the sale; the id."""
-    rows = (till.fuel(700), till.tea("R7", pieces=-1, original="777", minute=5))
+    rows = (till.fuel(number), till.tea(f"R{number}", pieces=-1, original="777", minute=5))
     content = "\n".join((till.HEADER, *rows, "")).encode()
     with shop.api.database.session.begin() as session:
         file = (

@@ -6,7 +6,8 @@ import html
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from sqlalchemy import delete, select
 from loyalty.awards.models import BookedAward
 from loyalty.earning.rule_sets import write_rule_set
 from loyalty.http.rules import LARGEST_TILL_FILE
+from loyalty.mqtt.service import DeviceMessageService
 from loyalty.network.differences import DifferenceService
 from loyalty.network.models import Wish, WishState
 from loyalty.network.wishes import IssueWish, WishService, refuse
@@ -26,7 +28,8 @@ from loyalty.staff.service import KeyService
 from tests.loyalty.earning.programmes import rule, rule_set
 from tests.loyalty.fills.forecourt import Forecourt
 from tests.loyalty.intake.shop import fuel
-from tests.loyalty.pages.site import CANDIDATE, GIFTS, OTHER_CARD, THREE_DAYS, TIERS, Site, add_plan
+from tests.loyalty.messages.receivers import channels_file
+from tests.loyalty.pages.site import CANDIDATE, GIFTS, OTHER_CARD, THREE_DAYS, TIERS, Site, add_plan, till_file, told
 from tests.loyalty.people.team import NAMES, PASSWORD, Browser, text_of
 from tests.loyalty.referrals import written as referrals
 from tests.loyalty.till_files.back_office import HEADER
@@ -162,6 +165,26 @@ def an_uncovered_sale(site: Site) -> str:
     return str(sold["id"])
 
 
+def a_failed_message(site: Site) -> str:
+    """A message that no channel has taken."""
+    return told(site.database, site.shop.customer(), f"forms:{next(site.shop.numbers)}")
+
+
+def a_refused_message(site: Site, device: str = "dev_x") -> str:
+    """What a device published and was refused."""
+    event = {
+        "number": f"{next(site.shop.numbers)}",
+        "kind": "started",
+        "time": "2026-08-15T12:00:00+08:00",
+        "fill": "77",
+    }
+    with site.database.session.begin() as session:
+        kept = DeviceMessageService(session).refuse(
+            f"tongdui/S17/{device}/events", json.dumps(event).encode(), "unknown_device", "there is no such device"
+        )
+        return kept.id
+
+
 def an_identifier(site: Site) -> str:
     """A customer and something that they are known by, as a path."""
     customer = site.shop.customer()
@@ -224,6 +247,13 @@ RIGHT = {
     "quantity_milli_1": "6.5",
     "unit_1": "l",
     "amount_micros_1": "52",
+}
+TEXTS = {
+    "is_on": "on",
+    "title_zh": "礼物",
+    "body_zh": "{reason}：{points} 积分",
+    "title_en": "A gift",
+    "body_en": "{points} points: {reason}",
 }
 DAY = "\n".join((HEADER, fuel_row(900), "")).encode()
 """What a till has written."""
@@ -410,6 +440,27 @@ CASES = (
         (({"station": "S00"}, "no such station"), ({"mapping": "../etc"}, "Choose one of those offered")),
         files={"file": ("day.csv", DAY)},
     ),
+    Case(
+        "/messages/kinds/{kind}",
+        M,
+        TEXTS,
+        (
+            ({"title_en": "x" * 61}, "Use at most 60 characters"),
+            ({"body_zh": "{euros} 积分"}, "a brace itself is written twice"),
+            ({"body_en": "{points"}, "a brace itself is written twice"),
+            ({"title_zh": ""}, EMPTY),
+        ),
+        "/messages/kinds/gift_given",
+    ),
+    Case("/messages/{message}/send-again", R, BECAUSE, (SHORT,), "/messages/{}/send-again", a_failed_message),
+    Case(
+        "/refused-messages/{refused_message}/put-aside",
+        R,
+        BECAUSE,
+        (SHORT,),
+        "/refused-messages/{}/put-aside",
+        a_refused_message,
+    ),
     Case("/wishes/{wish}/retry", R, BECAUSE, (SHORT,), "/wishes/{}/retry", refused_wish),
     Case("/wishes/{wish}/write-off", R, BECAUSE, (SHORT,), "/wishes/{}/write-off", refused_wish),
     Case("/differences/{difference}/close", R, BECAUSE, (SHORT,), "/differences/{}/close", open_difference),
@@ -471,6 +522,8 @@ ELSEWHERE = {
     "/customers/{customer}/referral-code",
     "/account/sessions/{session}/end",
     "/till-files/{file}/take-again",
+    "/messages/kinds/{kind}/reset",
+    "/refused-messages/{refused_message}/take-again",
     "/sign-out",
     "/preferences",
 }
@@ -543,14 +596,78 @@ def test_a_tills_file_is_handed_in_and_taken_in_again(site: Site) -> None:
     answer = cashier.post(path, {"station": "S17", "mapping": "station"}, files=large)
     assert (answer.status_code, "larger than 20 MB" in answer.text) == (422, True)
     assert cashier.post("/staff/customers/new", files=large).status_code == 413
-    file = site.things["file"]
+    file = till_file(site.shop, 801)
     said = html.unescape(text_of(cashier.get(f"/staff/till-files/{file}")))
     assert re.search(r"Booked 1 Known already 0 .* Cannot be booked 1 ", said)
-    assert re.search(r" 3 1 · R7 original Cannot be booked there is no sale 777", said)
+    assert re.search(r" 3 1 · R801 original Cannot be booked there is no sale 777", said)
     assert cashier.post(f"/staff/till-files/{file}/take-again").status_code == 303
     assert "Waits for the worker" in text_of(cashier.get("/staff/till-files", station="S17"))
     answer = cashier.post(f"/staff/till-files/{file}/take-again")
     assert (answer.status_code, "not all been taken in yet" in answer.text) == (422, True)
+
+
+def test_texts_are_shown_before_they_are_kept_and_given_back(site: Site) -> None:
+    marketing, path = signed_in(site, Role.MARKETING), "/staff/messages/kinds/task_done"
+    for key in ("first", "second"):
+        answer = marketing.post(path, TEXTS | {"preview": "yes", "idempotency_key": key})
+        assert answer.status_code == 200
+        assert "How it would read" in answer.text
+        assert "300 points: three days running" in answer.text
+        assert f'value="{key}"' not in answer.text, "what is sent next is another form"
+    assert "A gift" not in marketing.get(path).text
+    kept = {name: text for name, text in TEXTS.items() if name != "is_on"}
+    assert marketing.post(path, kept).status_code == 303
+    said = text_of(marketing.get(path))
+    assert "Texts of your own Switched off" in said
+    assert "300 points: three days running" in said
+    assert marketing.post(f"{path}/reset").status_code == 303
+    assert "Texts of the programme Switched off" in text_of(marketing.get(path))
+    assert marketing.post(path, TEXTS | {"title_en": "{title}"}).status_code == 422
+    assert marketing.post("/staff/messages/kinds/sign_in_code", TEXTS).status_code == 404
+
+
+def test_a_message_shows_its_tries_and_is_sent_again(site: Site) -> None:
+    manager, message = signed_in(site, Role.MANAGER), a_failed_message(site)
+    said = text_of(manager.get(f"/staff/messages/{message}"))
+    assert "SMS 中文 Not taken 503: the service is down" in said
+    assert manager.post(f"/staff/messages/{message}/send-again", BECAUSE).status_code == 303
+    answer = manager.post(f"/staff/messages/{message}/send-again", BECAUSE)
+    assert (answer.status_code, "Only what failed" in answer.text) == (422, True)
+    customer = site.things["customer"]
+    said = text_of(manager.get("/staff/messages", state="failed", customer=customer))
+    assert re.search(r"A task is done failed \S+ SMS 6 Failed", said)
+    assert f'href="/staff/messages/{site.things["message"]}"' in manager.get(f"/staff/customers/{customer}").text
+    assert "What the customer was told" not in signed_in(site, Role.CASHIER).get(f"/staff/customers/{customer}").text
+
+
+def test_channels_are_shown_without_their_secrets(site: Site, tmp_path: Path) -> None:
+    urls = {"mail": "mailtos://programme:secret@mail.example/?to={to}", "sms": "jsons://key@sms.example/{to}"}
+    more = {"channels_file": channels_file(tmp_path / "channels.toml", **urls), "messages_a_day": 4}
+    team = replace(site.team, settings=site.team.settings.model_copy(update=more), _app=None)
+    browser = team.browser()
+    browser.http.cookies.set("loyalty_session", site.secret(Role.MARKETING))
+    said = text_of(browser.get("/staff/messages/kinds"))
+    assert re.search(r"1 Mail E-?Mail 2 SMS JSON", said)
+    assert "21:00 – 08:00" in said
+    assert "At most a day 4" in said
+    assert not [word for word in ("secret", "key@", "mail.example") if word in said]
+    (tmp_path / "channels.toml").write_text("[channels]\nsms = 'nowhere'\n")
+    assert "channels.sms is no address" in browser.get("/staff/messages/kinds").text
+
+
+def test_a_refused_message_is_taken_when_nothing_stands_against_it(site: Site) -> None:
+    manager, message = signed_in(site, Role.MANAGER), a_refused_message(site)
+    answer = manager.post(f"/staff/refused-messages/{message}/take-again")
+    assert (answer.status_code, "there is no device dev_x" in answer.text) == (422, True)
+    assert "dev_x" in manager.get(f"/staff/refused-messages/{message}").text
+    good = a_refused_message(site, Forecourt(site.shop).add("pump", "P8").id)
+    assert manager.post(f"/staff/refused-messages/{good}/take-again").status_code == 303
+    said = text_of(manager.get(f"/staff/refused-messages/{good}"))
+    assert "Taken after all" in said
+    assert NAMES[Role.MANAGER] in said
+    answer = manager.post(f"/staff/refused-messages/{good}/put-aside", BECAUSE)
+    assert (answer.status_code, "decided about this already" in answer.text) == (422, True)
+    assert good not in manager.get("/staff/refused-messages", state="open").text
 
 
 def test_a_wish_that_was_decided_about_is_decided_about_once(site: Site) -> None:
@@ -619,6 +736,53 @@ def test_a_simulation_is_shown_as_a_chart_and_bad_days_beside_their_field(site: 
     litres = [31, 32, 33, 34, 35, 36, 37 + 20]  # the last day has a sale that no rules covered then
     assert chart["series"][0]["values"] == [8 * each for each in litres]
     assert "Customers who gain" in text
+
+
+def test_quiet_weeks_are_marked_and_lead_to_a_draft_with_a_fund(site: Site) -> None:
+    marketing = signed_in(site, Role.MARKETING)
+    for query, sentence in (
+        ({"station": "S00"}, "no such station"),
+        ({"station": "S17", "coefficient": "1"}, "Write a number above 1"),
+        ({"station": "S17", "coefficient": "much"}, "Write a number above 1"),
+        ({"station": "", "coefficient": "2"}, EMPTY),
+    ):
+        answer = marketing.get("/staff/quiet-weeks", **query)
+        assert (answer.status_code, sentence in html.unescape(answer.text)) == (422, True), query
+    text = html.unescape(marketing.get("/staff/quiet-weeks", station="S17", coefficient="2").text)
+    sold, marked = drawn(marketing)["series"]
+    assert (len(sold["values"]), len([one for one in marked["values"] if one is not None])) == (52, 17)
+    assert max(one for one in marked["values"] if one is not None) <= min(
+        value for value, mark in zip(sold["values"], marked["values"], strict=True) if mark is None
+    )
+    (link,) = re.findall(r'href="(/staff/rule-sets/new\?from=[^"]+fund=S17[^"]+)"', text)
+    draft = html.unescape(re.findall(r"<textarea[^>]*>(.*?)</textarea>", marketing.get(link).text, re.DOTALL)[0])
+    plan = json.loads(draft)
+    funds = [rule for rule in plan["rules"] if rule["id"].startswith("fund-s17-")]
+    assert funds
+    assert {rule["condition"] for rule in funds} == {'station.id == "S17"'}
+    assert {(rule["effect"]["points"], rule["effect"]["per"]) for rule in funds} == {(1, 2)}, (
+        "500 points for 1,000 yuan"
+    )
+    kept = marketing.post("/staff/rule-sets/new", {"program": "FUEL", "text": json.dumps(plan | {"version": 99})})
+    assert kept.status_code == 303, kept.text
+    again = json.loads(
+        html.unescape(
+            re.findall(
+                r"<textarea[^>]*>(.*?)</textarea>",
+                marketing.get(kept.headers["location"].replace("rule-sets/", "rule-sets/new?from=") + "&fund=S17").text,
+                re.DOTALL,
+            )[0]
+        )
+    )
+    assert len(again["rules"]) == len(plan["rules"]), "a fund that is there gives way"
+    assert "Begin a draft" not in signed_in(site, Role.AUDITOR).get("/staff/quiet-weeks", station="S17").text
+
+
+def drawn(browser: Browser) -> dict[str, Any]:
+    """The chart of a station's year."""
+    text = browser.get("/staff/quiet-weeks", station="S17", coefficient="2").text
+    found: dict[str, Any] = json.loads(html.unescape(re.findall(r'data-chart="([^"]+)"', text)[0]))
+    return found
 
 
 def signed_in(site: Site, role: Role) -> Browser:

@@ -1,0 +1,1 @@
+"""Messages to customers: what became of each, their texts, and how they are sent."""

@@ -1,0 +1,1 @@
+"""When a station sells least, and what a seasonal fund costs then."""

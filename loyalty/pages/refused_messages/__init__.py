@@ -1,0 +1,1 @@
+"""Refused messages of devices: as they came, why, and what a person decides."""
