@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from loyalty.kit.bulk_insert import insert_all
 from loyalty.kit.database import in_pieces
+from loyalty.kit.named import is_one_of
 from loyalty.kit.paging import page_of
 from loyalty.network.models import Debt, SetOff
 
@@ -40,7 +41,8 @@ class DebtRepository:
         """What members owe, as it is now, held in the order of the debts: the oldest first."""
         found: list[Debt] = []
         for some in in_pieces(sorted(members), _NAMED):
-            found += self._session.scalars(_held(Debt.member.in_(some), Debt.owed > 0))
+            is_theirs = is_one_of(self._session, Debt.member, some)
+            found += self._session.scalars(_held(is_theirs, Debt.owed > 0))
         return found
 
     def set_offs_of(self, wish: str) -> Sequence[tuple[SetOff, Debt]]:
