@@ -80,6 +80,22 @@ class DeviceService:
         self._log.note(actor, "device.added", device.id, after=after)
         return device, secret
 
+    def rotate_key(self, device_id: str, *, actor: str, reason: str) -> tuple[Device, str]:
+        """Gives a device a new key in the place of its own, which ends at once; returns it with the new one's secret, which nobody
+        can see again. Raises Unknown, and Contradiction if the device is revoked."""
+        lock(self._session, f"device:{device_id}")
+        device = self.get(device_id)
+        if device.revoked_at is not None:
+            raise Contradiction("device_revoked", f"{device_id} is revoked: add it anew")
+        before = device.key_id
+        key, secret = self._keys.add(device.name, Role.DEVICE, actor=actor)
+        self._keys.revoke(before, actor=actor, reason=reason)
+        device.key_id, device.broker_hash = key.id, broker_hash(secret)
+        self._session.flush()
+        change = {"before": {"key": before}, "after": {"key": key.id}}
+        self._log.note(actor, "device.key_rotated", device.id, reason=reason, **change)
+        return device, secret
+
     def revoke(self, device_id: str, *, actor: str, reason: str) -> Device:
         """Ends a device and its key at once. A device that has ended stays as it is. Raises Unknown."""
         lock(self._session, f"device:{device_id}")
@@ -102,7 +118,7 @@ class DeviceService:
         """The device that calls. Raises NotAllowed if the key is none of a device that is in use."""
         device = self._devices.with_key(key_id)
         if device is None or device.revoked_at is not None:
-            raise NotAllowed("no_device", "this key is no device's: add the device, and use the key that it gets")
+            raise _no_device()
         return device
 
     def at_point(self, station: str, point: str, pointer: str = "/point") -> Device:
@@ -120,12 +136,15 @@ class DeviceService:
         return self._devices.of_broker()
 
     def check_sender(self, key_id: str, station: str) -> None:
-        """Refuses a sale or a return that a device sends for another station than its own. Raises Malformed."""
+        """Refuses a sale or a return that a device sends for another station than its own. Raises Malformed, and NotAllowed if the
+        key has the role of a device and is none's: before devices had keys of their own, it could send for every station."""
         self.sender_check(key_id)(station)
 
     def sender_check(self, key_id: str) -> Callable[[str], None]:
         """The same for many sales or returns of one sender: what raises Malformed for a station."""
         device = self._devices.with_key(key_id)
+        if device is None and self._keys.get(key_id).role is Role.DEVICE:
+            raise _no_device()
 
         def check(station: str) -> None:
             if device is not None and device.station_id != station:
@@ -139,3 +158,7 @@ class DeviceService:
     ) -> tuple[Sequence[Device], str | None]:
         """Devices, newest first."""
         return self._devices.page(station, kind, cursor, limit)
+
+
+def _no_device() -> NotAllowed:
+    return NotAllowed("no_device", "this key is no device's: add the device, and use the key that it gets")

@@ -44,6 +44,7 @@ class DeviceEvent(Base):
         Index("device_events_number_unique", "device_id", "number", unique=True),
         Index("device_events_point_index", "station_id", "point", "at"),
         Index("device_events_fill_index", "fill_id", "id"),
+        partial_index("device_events_progress_index", "id", where="kind = 'progress'"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)

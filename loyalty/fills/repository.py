@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from loyalty.fills.models import DeviceEvent, EventKind, Fill, FillState
@@ -59,6 +59,15 @@ class FillRepository:
         """Ids of running fills that are to be closed, the oldest first."""
         query = select(Fill.id).where(Fill.state == FillState.RUNNING, Fill.ends_at < moment)
         return self._session.scalars(query.order_by(Fill.ends_at).limit(limit)).all()
+
+    def remove_progress_before(self, moment: datetime, limit: int) -> int:
+        """Forgets what fills gave out on the way, of the oldest so many events, that came before a moment; how many."""
+        query = select(DeviceEvent.id, DeviceEvent.received_at).where(DeviceEvent.kind == EventKind.PROGRESS)
+        oldest = self._session.execute(query.order_by(DeviceEvent.id).limit(limit)).all()
+        over = [event for event, received_at in oldest if received_at < moment]
+        if over:
+            self._session.execute(delete(DeviceEvent).where(DeviceEvent.id.in_(over)))
+        return len(over)
 
     def page(
         self,

@@ -35,6 +35,8 @@ from loyalty.stations.service import StationService
 
 _AHEAD = timedelta(minutes=5)
 """How far a device's clock may be ahead."""
+_PIECE = 500
+"""Events that are forgotten by one statement."""
 _LATE = "a device's event came late"
 
 
@@ -174,6 +176,10 @@ class FillService:
     def overdue(self, limit: int) -> Sequence[str]:
         """Ids of fills that are to be closed now."""
         return self._fills.overdue(clock_of(self._session).now(), limit)
+
+    def clean_up(self, days: int) -> int:
+        """Forgets some of what devices said on the way that is older than so many days; how many. What was given out stays."""
+        return self._fills.remove_progress_before(clock_of(self._session).now() - timedelta(days), _PIECE)
 
     # ---------------------------------------------------------------- what follows
 

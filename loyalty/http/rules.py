@@ -110,6 +110,7 @@ RULES: Final[dict[tuple[str, str], frozenset[Role]]] = {
     ("POST", "/v1/till-files/{file}/take-again"): _COUNTER,
     ("GET", "/v1/devices"): _OFFICE,
     ("POST", "/v1/devices"): _MANAGERS,
+    ("POST", "/v1/devices/{device}/rotate-key"): _MANAGERS,
     ("POST", "/v1/devices/{device}/revoke"): _MANAGERS,
     ("GET", "/v1/devices/events"): _LOOKING,
     ("POST", "/v1/devices/events"): _DEVICES,

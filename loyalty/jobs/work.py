@@ -163,9 +163,8 @@ def count_station_days(settings: Settings) -> int:
 
 
 def clean_up(settings: Settings) -> int:
-    """Forgets old idempotency keys, how many; and sessions, codes, attempts and files that nobody needs any more."""
+    """Forgets old idempotency keys, how many; and sessions, codes, attempts, files and events that nobody needs any more."""
     database = Database(settings.database_url)
-    total = 0
     staff = Limits.of_seconds(settings.session_idle, settings.session_lifetime)
     customers = Limits.of_seconds(settings.customer_session_idle, settings.customer_session_lifetime)
     try:
@@ -175,11 +174,18 @@ def clean_up(settings: Settings) -> int:
             AttemptService.clean_up(session)
             DeviceMessageService(session).clean_up()
             TillFileService(session).clean_up()
-        while True:
-            with database.session.begin() as session:
-                removed = IdempotencyService(session).clean_up(settings.idempotency_days)
-            total += removed
-            if not removed:
-                return total
+        _repeated(database, lambda session: FillService(session).clean_up(settings.progress_days))
+        return _repeated(database, lambda session: IdempotencyService(session).clean_up(settings.idempotency_days))
     finally:
         database.close()
+
+
+def _repeated(database: Database, step: Callable[[Session], int]) -> int:
+    """Takes a step, each in a transaction of its own, until it finds nothing more to do; how much it has done."""
+    total = 0
+    while True:
+        with database.session.begin() as session:
+            done = step(session)
+        total += done
+        if not done:
+            return total

@@ -141,6 +141,8 @@ class Settings(BaseSettings):
     """Celery's broker, such as `redis://...`. Needed by `loyalty worker` only."""
     idempotency_days: int = Field(default=30, ge=1)
     """Days for which an Idempotency-Key is remembered."""
+    progress_days: int = Field(default=30, ge=1)
+    """Days for which it is kept what pumps said on the way; what a fill gave out is kept."""
 
     @field_validator("timezone")
     @classmethod

@@ -147,6 +147,7 @@ ACTIONS: Final[Mapping[str, Text]] = {
     "customer.signed_out_everywhere": lazy("Customer signed out everywhere"),
     "debt.written_off": lazy("Debt written off"),
     "device.added": lazy("Device added"),
+    "device.key_rotated": lazy("Device given a new key"),
     "device.revoked": lazy("Device revoked"),
     "difference.closed": lazy("Difference closed"),
     "gift_plan.added": lazy("Gift plan kept"),

@@ -111,6 +111,8 @@ PAGE_RULES: Final[dict[tuple[str, str], frozenset[Role]]] = {
     ("GET", "/devices/new"): api("POST", "/v1/devices"),
     ("POST", "/devices/new"): api("POST", "/v1/devices"),
     ("GET", "/devices/events"): api("GET", "/v1/devices/events"),
+    ("GET", "/devices/{device}/rotate-key"): api("POST", "/v1/devices/{device}/rotate-key"),
+    ("POST", "/devices/{device}/rotate-key"): api("POST", "/v1/devices/{device}/rotate-key"),
     ("GET", "/devices/{device}/revoke"): api("POST", "/v1/devices/{device}/revoke"),
     ("POST", "/devices/{device}/revoke"): api("POST", "/v1/devices/{device}/revoke"),
     ("GET", "/refused-messages"): api("GET", "/v1/refused-messages"),

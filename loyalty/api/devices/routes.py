@@ -32,6 +32,14 @@ def add_device(call: Calling, new: NewDeviceBody) -> AddedDeviceView:
     return AddedDeviceView.of(device, secret=secret)
 
 
+@router.post("/v1/devices/{device}/rotate-key")
+def rotate_key(call: Calling, device: str, decision: Decision) -> AddedDeviceView:
+    """Give a device a new key; the old one ends at once. The new one's secret is in this answer, and nowhere else."""
+    found, secret = DeviceService(call.session).rotate_key(device, actor=call.actor, reason=decision.reason)
+    call.secrets.add("secret")
+    return AddedDeviceView.of(found, secret=secret)
+
+
 @router.post("/v1/devices/{device}/revoke")
 def revoke_device(call: Calling, device: str, decision: Decision) -> DeviceView:
     """End a device and its key at once."""

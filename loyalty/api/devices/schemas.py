@@ -60,7 +60,7 @@ class DeviceView(View):
 
 
 class AddedDeviceView(DeviceView):
-    """A device that was just added."""
+    """A device that was just added, or was just given a new key."""
 
     secret: str | None = Field(description="of its key, shown once: a repeated request has null here")
 

@@ -6,7 +6,7 @@ import re
 
 from fastapi.responses import Response
 
-from loyalty.devices.models import DeviceKind
+from loyalty.devices.models import Device, DeviceKind
 from loyalty.devices.service import DeviceService, NewDevice
 from loyalty.fills.models import EventKind
 from loyalty.fills.service import FillService
@@ -94,8 +94,7 @@ def add(visit: Visiting) -> Response:
         with visit.refusals(form):
             device, secret = DeviceService(visit.session).add(form.new(), actor=visit.actor)
         if form.is_valid:
-            crumbs = [(device.name, None)]
-            return visit.page("devices/secret.html", device=device, secret=secret, crumbs=crumbs)
+            return _secret_page(visit, _("The device is there"), device, secret)
     return _new_page(visit, form)
 
 
@@ -122,10 +121,30 @@ def events(visit: Visiting) -> Response:
     )
 
 
+@router.get("/{device}/rotate-key")
+def ask_rotate(visit: Visiting, device: str) -> Response:
+    """Why a device is given a new key."""
+    return _reason_page(visit, "rotate", device, Because())
+
+
+@router.post("/{device}/rotate-key")
+def rotate_key(visit: Visiting, device: str) -> Response:
+    """Gives a device a new key, and shows its secret once."""
+    form = Because(sent=visit.sent)
+    if form.is_valid:
+        with visit.refusals(form):
+            found, secret = DeviceService(visit.session).rotate_key(
+                device, actor=visit.actor, reason=form.values["reason"]
+            )
+        if form.is_valid:
+            return _secret_page(visit, _("The device has a new key"), found, secret)
+    return _reason_page(visit, "rotate", device, form)
+
+
 @router.get("/{device}/revoke")
 def ask_revoke(visit: Visiting, device: str) -> Response:
     """Why a device is revoked."""
-    return _revoke_page(visit, device, Because())
+    return _reason_page(visit, "revoke", device, Because())
 
 
 @router.post("/{device}/revoke")
@@ -137,14 +156,18 @@ def revoke(visit: Visiting, device: str) -> Response:
             DeviceService(visit.session).revoke(device, actor=visit.actor, reason=form.values["reason"])
         if form.is_valid:
             return visit.redirect("/devices", _("The device is revoked, and its key with it."))
-    return _revoke_page(visit, device, form)
+    return _reason_page(visit, "revoke", device, form)
 
 
 def _new_page(visit: Visit, form: Form) -> Response:
     return visit.page("devices/new.html", form=form, status=form.status, crumbs=[(_("New device"), None)])
 
 
-def _revoke_page(visit: Visit, device: str, form: Form) -> Response:
+def _secret_page(visit: Visit, title: str, device: Device, secret: str) -> Response:
+    return visit.page("devices/secret.html", title=title, device=device, secret=secret, crumbs=[(device.name, None)])
+
+
+def _reason_page(visit: Visit, name: str, device: str, form: Form) -> Response:
     found = DeviceService(visit.session).get(device)
     crumbs = [(found.name, None)]
-    return visit.page("devices/revoke.html", form=form, device=found, status=form.status, crumbs=crumbs)
+    return visit.page(f"devices/{name}.html", form=form, device=found, status=form.status, crumbs=crumbs)

@@ -96,6 +96,7 @@ MATRIX: dict[tuple[str, str], set[Role | None]] = {
     ("POST", "/v1/till-files/{file}/take-again"): {R, C},
     ("GET", "/v1/devices"): {M, R, A},
     ("POST", "/v1/devices"): {R},
+    ("POST", "/v1/devices/{device}/rotate-key"): {R},
     ("POST", "/v1/devices/{device}/revoke"): {R},
     ("GET", "/v1/devices/events"): {R, A},
     ("POST", "/v1/devices/events"): {D},

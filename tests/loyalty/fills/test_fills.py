@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings, strategies
 from hypothesis import given as drawn
+from sqlalchemy import update
 
+from loyalty.fills.models import DeviceEvent
+from loyalty.jobs import work
 from loyalty.jobs.work import close_fills
 from loyalty.kit.settings import Settings
 from loyalty.network.models import Wish
@@ -237,6 +241,50 @@ def test_a_key_of_a_device_is_made_with_the_device(forecourt: Forecourt) -> None
     refused(api.post("/v1/keys", {"name": "a pump", "role": "device"}), 422, "key_of_device", "/role")
     event = {"number": "1", "kind": "started", "time": f"{DAY}T12:00:00+08:00", "fill": "1"}
     refused(api.post("/v1/devices/events", event, Role.DEVICE), 403, "no_device")
+    shop = forecourt.shop
+    for path, body in (("/v1/sales", shop.sale()), ("/v1/sales/bulk", {"sales": [shop.sale()]})):
+        refused(api.post(path, body, Role.DEVICE), 403, "no_device")
+    refused(shop.give_back(shop.sell(), (1, 40_000, 320_000_000), role=Role.DEVICE), 403, "no_device")
+
+
+def test_a_new_key_takes_the_place_of_the_old_one_at_once(forecourt: Forecourt) -> None:
+    pump, api = forecourt.pump(), forecourt.shop.api
+    pump.saw("progress", 1, fill="1", **given())
+    path = f"/v1/devices/{pump.id}/rotate-key"
+    refused(api.post(path, {"reason": "x"}), 422, "validation_failed", "/reason")
+    made = done(api.post(path, {"reason": "it was seen"}, key="once"))
+    assert done(api.post(path, {"reason": "it was seen"}, key="once")) == made | {"secret": None}
+    refused(pump.post(pump.event("progress", 2, fill="1", **given())), 401, "unauthenticated")
+    again = replace(pump, secret=made["secret"])
+    again.saw("done", 3, fill="1", **given())
+    (fill,) = done(api.get("/v1/fills"))["data"]
+    assert (fill["device"], fill["state"]) == (pump.id, "done"), "it is the same device"
+    log = done(api.get("/v1/audit-log", subject=pump.id))["data"]
+    assert [entry["action"] for entry in log] == ["device.key_rotated", "device.added"]
+    assert log[0]["after"] == {"key": made["key"]}
+    done(api.post(f"/v1/devices/{pump.id}/revoke", {"reason": "it was stolen"}))
+    refused(api.post(path, {"reason": "it was seen"}), 409, "device_revoked")
+    refused(again.post(again.event("started", 4, fill="2")), 401, "unauthenticated")
+
+
+def test_what_pumps_said_on_the_way_is_forgotten_and_what_they_gave_out_is_not(forecourt: Forecourt) -> None:
+    pump, database = forecourt.pump(), forecourt.shop.api.database
+    pump.saw("started", 1, fill="1")
+    pump.saw("progress", 2, fill="1", **given())
+    settings = Settings(database_url=database.url, progress_days=7)
+
+    def kinds() -> list[str]:
+        return [one["kind"] for one in done(forecourt.shop.api.get("/v1/devices/events"))["data"]]
+
+    work.clean_up(settings)
+    assert kinds() == ["progress", "started"], "they are of today"
+    with database.session.begin() as session:
+        session.execute(update(DeviceEvent).values(received_at=database.clock.now() - timedelta(8)))
+    work.clean_up(settings)
+    assert kinds() == ["started"]
+    pump.saw("done", 3, fill="1", **given())
+    (fill,) = done(forecourt.shop.api.get("/v1/fills"))["data"]
+    assert fill["state"] == "done"
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,9 @@ class Shop:
         """Sends a sale."""
         return self.api.post("/v1/sales", sale, Role.CASHIER)
 
-    def give_back(self, sale: dict[str, Any], *lines: tuple[int, int, int], **more: Any) -> httpx.Response:
+    def give_back(
+        self, sale: dict[str, Any], *lines: tuple[int, int, int], role: Role = Role.CASHIER, **more: Any
+    ) -> httpx.Response:
         """Sends a return of some lines of a sale: number, thousandths, micros."""
         names = ("number", "quantity_milli", "amount_micros")
         body = {
@@ -80,7 +82,7 @@ class Shop:
             "sale": {name: sale[name] for name in ("business_day", "till", "number")},
             "lines": [dict(zip(names, line, strict=True)) for line in lines],
         }
-        return self.api.post("/v1/returns", body | more, Role.CASHIER)
+        return self.api.post("/v1/returns", body | more, role)
 
     def in_debt(self, customer: str, **more: Any) -> str:
         """Has a customer owe what the return of a sale should take back and the network does not find; the last debt's id."""

@@ -200,6 +200,18 @@ def test_the_broker_knows_only_devices_in_use(field: Field) -> None:
     )
 
 
+def test_a_new_key_is_the_password_once_the_files_are_written(field: Field) -> None:
+    path = f"/v1/devices/{field.pump.id}/rotate-key"
+    made = done(field.forecourt.shop.api.post(path, {"reason": "it was seen"}))
+    field.write_users(field.database, field.users)
+    field.broker.reload()
+    until(
+        lambda: connected(field.broker, field.pump.id, field.pump.secret).sign_in() == "Not authorized",
+        "the broker forgets the old password",
+    )
+    assert connected(field.broker, field.pump.id, made["secret"]).sign_in() == "Success"
+
+
 def test_a_revoked_device_is_refused_at_once(field: Field) -> None:
     """Also while the broker knows it still."""
     field.has_session()

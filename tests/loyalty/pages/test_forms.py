@@ -405,6 +405,7 @@ CASES = (
         ),
         shown=True,
     ),
+    Case("/devices/{device}/rotate-key", R, BECAUSE, (SHORT,), "/devices/{}/rotate-key", a_device, shown=True),
     Case("/devices/{device}/revoke", R, BECAUSE, (SHORT,), "/devices/{}/revoke", a_device),
     Case(
         "/sales/{sale}/correct",

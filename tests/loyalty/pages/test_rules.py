@@ -51,6 +51,7 @@ TABLE: dict[tuple[str, str], set[Role]] = {
     ("GET", "/devices"): {M, R, A},
     ("GET", "/devices/events"): {R, A},
     **{key: {R} for key in [("GET", "/devices/new"), ("POST", "/devices/new")]},
+    **{key: {R} for key in [("GET", "/devices/{device}/rotate-key"), ("POST", "/devices/{device}/rotate-key")]},
     **{key: {R} for key in [("GET", "/devices/{device}/revoke"), ("POST", "/devices/{device}/revoke")]},
     **dict.fromkeys([("GET", "/till-files"), ("GET", "/till-files/{file}")], ALL),
     **{key: {R, C} for key in [("GET", "/till-files/new"), ("POST", "/till-files/new")]},
