@@ -39,6 +39,7 @@ export function options(data, token, common) {
       step: series.step,
       smooth: false,
       showSymbol: series.marks,
+      showAllSymbol: series.marks ? true : "auto",
       symbol: series.marks ? "circle" : "emptyCircle",
       symbolSize: series.marks ? 8 : 7,
       lineStyle: { width: series.marks ? 0 : 2, type: series.dashed ? "dashed" : "solid" },
