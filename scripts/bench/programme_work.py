@@ -104,6 +104,7 @@ def book_all(url: str, sales: int, part: int, parts: int) -> dict[str, float]:
         meter.took(began, len(some), sum(len(sale.lines) for sale in some))
         if refused := [one for one in taken if isinstance(one, Refusal)]:
             raise RuntimeError(f"{len(refused)} sales were refused: {refused[0].detail}")
+    database.close()
     return meter.result()
 
 
