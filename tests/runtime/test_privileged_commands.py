@@ -27,6 +27,7 @@ from clearing.kit.events.models import Event
 from clearing.kit.signing.keyring import Keyring
 from clearing.parties.merchants.models import Merchant, MerchantStatus, SignerKey
 from clearing.runtime import cli
+from clearing.runtime.actions.privileged import carrying_out
 from scripts.dev.services import Anvil
 from tests.conftest import Migrated
 from tests.support.harness import Harness
@@ -368,9 +369,25 @@ def test_a_command_that_was_killed_before_it_sent_signs_the_same_again(
     network.done("contract", "resume", *REASON)
 
 
-def test_a_command_that_was_killed_before_its_block_is_done_once(network: Network, chain: Anvil) -> None:
+@pytest.mark.parametrize(
+    ("step", "says"),
+    [
+        ("try_out", "Nothing changes: paused is yes already"),
+        ("make_here", "Another transaction has done it: paused is yes"),
+    ],
+)
+def test_a_command_that_was_killed_before_its_block_is_done_once(
+    network: Network, chain: Anvil, monkeypatch: pytest.MonkeyPatch, step: str, says: str
+) -> None:
+    """The block comes after the next command has looked, before it tries the call out or before it sends it."""
     key, before = network.harness.keys.address("pauser"), _pauses(network)
     nonce = network.harness.client.next_nonce(key)
+    take = getattr(carrying_out, step)
+
+    def mined(*arguments: Any) -> Any:
+        chain.rpc("evm_mine")
+        return take(*arguments)
+
     chain.rpc("evm_setAutomine", False)
     try:
         said = network.refused("contract", "pause", *REASON, "--timeout", "0.3")
@@ -378,12 +395,9 @@ def test_a_command_that_was_killed_before_its_block_is_done_once(network: Networ
         assert "a transaction that the pauser account" in network.refused(
             "contract", "pause", *REASON, "--timeout", "0.3"
         )
-        mining = threading.Timer(0.3, chain.rpc, ["evm_mine"])
-        mining.start()
-        assert "Another transaction has done it: paused is yes" in network.done(
-            "contract", "pause", *REASON, daemons=False
-        )
-        mining.join()
+        with monkeypatch.context() as patch:
+            patch.setattr(carrying_out, step, mined)
+            assert says in network.done("contract", "pause", *REASON, daemons=False)
     finally:
         chain.rpc("evm_setAutomine", True)
     assert (network.harness.client.next_nonce(key), _pauses(network)) == (nonce + 1, before + 1)

@@ -9,12 +9,14 @@ import pytest
 from playwright.sync_api import Browser
 from starlette.routing import compile_path
 
+from loyalty.kit.clock import ShiftedClock
+from loyalty.kit.database import Database
 from loyalty.pages.pages import PAGES
 from loyalty.pages.parts import may_see
 from loyalty.pages.rules import PAGE_RULES
 from loyalty.people.service import ROLES
 from loyalty.staff.models import Role
-from tests.loyalty.pages.site import CONSOLE, LEAF, Site, visitor
+from tests.loyalty.pages.site import CONSOLE, LEAF, Site, seeded, visitor
 from tests.loyalty.people.team import text_of
 from tests.support.nightly import IS_NIGHTLY
 
@@ -267,7 +269,9 @@ def test_the_home_page_tells_what_needs_a_decision(site: Site) -> None:
     assert "No rules were in force" in text
 
 
-def test_budgets_of_rules_and_tasks_stand_together(site: Site) -> None:
+def test_budgets_of_rules_and_tasks_stand_together(programme: Database, shifted: ShiftedClock) -> None:
+    """In a programme of its own: the forms publish other rules."""
+    site = seeded(programme, shifted)
     browser = site.team.browser()
     browser.http.cookies.set("loyalty_session", site.secret(Role.AUDITOR))
     said = text_of(browser.get("/staff/budgets"))

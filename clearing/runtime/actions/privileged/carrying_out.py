@@ -31,6 +31,9 @@ def carry_out(site: Site, plan: Plan) -> int:
         showing.show_unchanged(site, call)
         return 0
     trial = try_out(site, call, None if account is None else to_checksum_address(account.address))
+    if trial.refusal is not None and not choices.print_call and (now := plan(site.state)).changes_nothing:
+        showing.show_unchanged(site, now)  # another transaction has done it since the contract was asked
+        return 0
     if choices.print_call:
         showing.print_call(site, trial, unsigned_transaction(site, trial))
         return 0
