@@ -222,6 +222,7 @@ class Story:
         with programme(self.participants, directory) as station:
             told = week()
             station.post("/v1/stations", {"id": "S17", "name": "Changjiang Road", "region": "north"})
+            station.add_pump("S17")
             for path, field, plan in (
                 ("rule-sets", "rules", {"program": "FUEL", "rules": told["rules"]}),
                 ("tier-schemes", "scheme", {"scheme": told["tiers"]}),

@@ -47,6 +47,11 @@ class Programme:
         headers = {"Authorization": f"Bearer {self.keys[Role.MANAGER]}"}
         return _answer(self.http.get(path, params=params, headers=headers))
 
+    def add_pump(self, station: str) -> None:
+        """Adds a pump; what is posted as a device comes from it."""
+        pump = self.post("/v1/devices", {"station": station, "name": "pump 3", "kind": "pump", "point": "P3"})
+        self.keys[Role.DEVICE] = pump["secret"]
+
     def await_settled(self) -> list[dict[str, Any]]:
         """Waits until the network has decided every wish; all wishes, the oldest first."""
         deadline = time.monotonic() + WAIT
@@ -99,9 +104,13 @@ def programme(participants: Participants, directory: Path) -> Iterator[Programme
 
 
 def _keys(database_url: str) -> dict[Role, str]:
-    """A key for each role, as `loyalty staff add-key` makes them."""
+    """A key for each role, as `loyalty staff add-key` makes them. A device's key is made with the device."""
     with closing(Database(database_url)) as database, database.session.begin() as session:
-        return {role: KeyService(session).add(f"demo {role}", role, actor="demo")[1] for role in Role}
+        return {
+            role: KeyService(session).add(f"demo {role}", role, actor="demo")[1]
+            for role in Role
+            if role is not Role.DEVICE
+        }
 
 
 def _await_ready(http: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
