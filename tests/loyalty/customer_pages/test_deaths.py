@@ -14,14 +14,12 @@ from loyalty.customers.models import Customer
 from loyalty.referrals.models import Referral
 from tests.loyalty.customer_pages.test_invitations import code_of
 from tests.loyalty.customer_pages.world import CHEN, SECRET, Browser, World, plan
+from tests.loyalty.nightly import on_postgresql_by_day
 from tests.loyalty.referrals.written import plain as referral_scheme
-from tests.support.nightly import IS_NIGHTLY
 
 WANG = "+8613600136000"
 PATIENCE = 120
-pytestmark = pytest.mark.parametrize(
-    "programme_url", ["sqlite", "postgresql"] if IS_NIGHTLY else ["sqlite"], indirect=True
-)
+pytestmark = on_postgresql_by_day
 WHEN = pytest.mark.parametrize("when", ["before", "after"])
 
 

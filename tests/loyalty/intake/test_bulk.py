@@ -18,6 +18,7 @@ from loyalty.staff.models import Role
 from tests.loyalty.earning.programmes import rule, rule_set
 from tests.loyalty.intake.dying_request import DIED, KEY
 from tests.loyalty.intake.shop import Shop, done, fuel, goods, refused
+from tests.loyalty.nightly import on_postgresql_by_day
 
 PATIENCE = 120.0
 
@@ -117,6 +118,7 @@ def test_groups_at_once_neither_wait_for_each_other_for_ever_nor_overspend(shop:
     assert sorted(given.values(), reverse=True) == [50] * 6 + [30] + [0] * 5
 
 
+@on_postgresql_by_day
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_process_that_dies_around_the_commit_has_booked_all_or_nothing(shop: Shop, when: str) -> None:
     customers = [shop.customer() for _ in range(3)]
